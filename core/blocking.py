@@ -1,0 +1,43 @@
+"""Blocking calls in daemon threads.
+
+The executor of asyncio joins its threads when the process ends: one call that hangs (getaddrinfo, a Windows
+API) would keep the program alive long after its answer was given up. A daemon thread does not.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def call(work: Callable[[], T], *, name: str) -> T:
+    """Run `work` in a thread of its own and await its result. Cancelling leaves the thread behind, unheard."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def deliver(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result: T | None = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except BaseException as caught:  # noqa: BLE001 - carried over to the loop's thread
+            error = caught
+        # The loop may be closed by the time a late answer comes.
+        if not loop.is_closed():
+            try:
+                loop.call_soon_threadsafe(deliver, result, error)
+            except RuntimeError:
+                return
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await future

@@ -1,0 +1,239 @@
+"""Runs checks: order by need, a deadline each, one retry before red, events. A crash is a result.
+
+Cancelling the task that awaits `run_checks` unwinds every check and every connection first; `RunDone` is the
+last event in any case.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+from core.check import Check, Context, Shared, Skip
+from core.model import (
+    CheckDone,
+    CheckStarted,
+    Event,
+    Finding,
+    Measured,
+    NotMeasured,
+    Ok,
+    Row,
+    RunDone,
+    State,
+    Target,
+    Why,
+)
+from core.ports import Denied, Machine, Unsupported
+from core.probes.dialer import Dialer
+
+HARD_STOP = 30.0  # seconds, whatever happens: the promise on the first screen
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run, in the fixed order of the panel. Raises ValueError for unknown or circular needs."""
+
+    checks: tuple[Check[Any], ...]
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for check in self.checks:
+            if check.id in seen:
+                raise ValueError(f"two checks are called {check.id}")
+            if missing := set(check.needs + check.after) - seen:
+                raise ValueError(f"{check.id} needs {', '.join(sorted(missing))}, which no earlier check is called")
+            seen.add(check.id)
+
+
+async def run_checks(
+    plan: Plan,
+    machine: Machine,
+    target: Target,
+    emit: Emit,
+    *,
+    dialer: Dialer,
+    error: tuple[int, int | None] | None = None,
+    time_limit: float = HARD_STOP,
+) -> tuple[Row, ...]:
+    """Run the plan and return its rows in the order of the plan.
+
+    Args:
+        emit: gets every event, on the loop's thread; RunDone comes last and exactly once.
+        error: what the user pasted, as (code, extended code).
+        time_limit: seconds for everything; checks that are unfinished then say "not checked: stopped".
+
+    Raises:
+        asyncio.CancelledError: when cancelled, after everything has unwound and RunDone was sent.
+    """
+    started = time.perf_counter()
+    rows: dict[str, Row] = {}
+    done = {check.id: asyncio.Event() for check in plan.checks}
+    cancelled = False
+
+    async def one(check: Check[Any], context: Context) -> None:
+        for parent in check.needs + check.after:
+            await done[parent].wait()
+        blocker = next((p for p in check.needs if not _carries(rows[p])), None)
+        if blocker is None:
+            emit(CheckStarted(check.id))
+            row = await _run_one(check, context, started)
+        else:
+            row = _blocked(check, rows[blocker], started)
+        rows[check.id] = row
+        done[check.id].set()
+        emit(CheckDone(row))
+
+    try:
+        async with asyncio.timeout(time_limit), asyncio.TaskGroup() as group:
+            shared = Shared(group)
+            context = Context(machine=machine, target=target, dialer=dialer, shared=shared, rows=rows, error=error)
+            for check in plan.checks:
+                group.create_task(one(check, context), name=check.id)
+    except TimeoutError:
+        pass
+    except asyncio.CancelledError:
+        cancelled = True
+        raise
+    finally:
+        ordered = tuple(rows.get(check.id) or _stopped(check, started) for check in plan.checks)
+        for row in ordered:
+            if row.check not in rows:
+                emit(CheckDone(row))
+        emit(RunDone(ordered, cancelled))
+    return ordered
+
+
+def _carries(row: Row) -> bool:
+    """Can a check that needs this one still measure something?"""
+    return isinstance(row.measured, Ok) and row.state not in (State.PROBLEM, State.SKIPPED, State.UNKNOWN)
+
+
+async def _run_one(check: Check[Any], context: Context, run_started: float) -> Row:
+    began = time.perf_counter()
+    tries = 1
+    first_try: tuple[str, ...] = ()
+    measured = await _measure(check, context)
+    findings = _judge(check, measured)
+    if check.retry and any(f.state is State.PROBLEM for f in findings):
+        tries = 2
+        again = await _measure(check, replace(context, attempt=2))
+        # A second try that could not be made proves nothing against the first.
+        if isinstance(again, Ok):
+            first_try = tuple(f.id for f in findings)
+            measured, findings = again, _judge(check, again)
+            if first_try == tuple(f.id for f in findings):
+                first_try = ()
+    return Row(
+        check=check.id,
+        findings=findings,
+        measured=measured,
+        needs=check.needs,
+        tries=tries,
+        first_try=first_try,
+        started_ms=_ms(began - run_started),
+        duration_ms=_ms(time.perf_counter() - began),
+    )
+
+
+async def _measure(check: Check[Any], context: Context) -> Measured[Any]:
+    try:
+        async with asyncio.timeout(check.deadline):
+            return Ok(await check.probe(context))
+    except TimeoutError:
+        return NotMeasured(why=Why.TIMEOUT, detail=f"no result within {check.deadline:g} s", reason="timeout")
+    except Skip as skip:
+        return NotMeasured(why=Why.NOT_NEEDED, reason=skip.reason, settle=skip.settle)
+    except Denied as denied:
+        return NotMeasured(why=Why.DENIED, detail=str(denied), reason="denied", settle="run-as-admin")
+    except Unsupported as unsupported:
+        return NotMeasured(why=Why.UNSUPPORTED, detail=str(unsupported), reason="unsupported")
+    except Exception as crash:  # noqa: BLE001 - one broken check must not take the others with it
+        return NotMeasured(why=Why.BUG, detail=_place(crash), reason="bug", settle="send-report")
+
+
+def _judge(check: Check[Any], measured: Measured[Any]) -> tuple[Finding, ...]:
+    if isinstance(measured, Ok):
+        try:
+            findings = check.judge(measured.fact)
+        except Exception as crash:  # noqa: BLE001 - as above
+            measured = NotMeasured(why=Why.BUG, detail=_place(crash), reason="bug", settle="send-report")
+        else:
+            if findings:
+                return findings
+            measured = NotMeasured(why=Why.BUG, detail="the judge found nothing to say", reason="bug")
+    skipped = measured.why in (Why.NOT_NEEDED, Why.UNSUPPORTED, Why.BLOCKED, Why.STOPPED)
+    return (
+        Finding(
+            id=f"{check.id}.not-checked" if skipped else f"{check.id}.unknown",
+            state=State.SKIPPED if skipped else State.UNKNOWN,
+            reason=measured.reason,
+            settle=measured.settle,
+        ),
+    )
+
+
+def _blocked(check: Check[Any], parent: Row, run_started: float) -> Row:
+    """The row of a check that cannot run. It points at the check where the chain broke, not at its neighbour."""
+    root = parent.check
+    if isinstance(parent.measured, NotMeasured) and parent.measured.why is Why.BLOCKED:
+        root = parent.measured.settle or root
+    elif isinstance(parent.measured, NotMeasured) and parent.measured.why is Why.NOT_NEEDED:
+        # What made the parent pointless makes the child pointless too, in the same words.
+        measured = parent.measured
+        return _unmeasured(check, measured, run_started)
+    return _unmeasured(check, NotMeasured(why=Why.BLOCKED, reason=f"needs-{root}", settle=root), run_started)
+
+
+def _stopped(check: Check[Any], run_started: float) -> Row:
+    return _unmeasured(check, NotMeasured(why=Why.STOPPED, reason="stopped", settle="check-again"), run_started)
+
+
+def _unmeasured(check: Check[Any], measured: NotMeasured, run_started: float) -> Row:
+    return Row(
+        check=check.id,
+        findings=_judge(check, measured),
+        measured=measured,
+        needs=check.needs,
+        tries=0,
+        started_ms=_ms(time.perf_counter() - run_started),
+    )
+
+
+def _place(crash: BaseException) -> str:
+    """Where a check broke, for the report: type and innermost place, never the message, which may hold anything."""
+    trace: TracebackType | None = crash.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(crash).__name__
+    name = trace.tb_frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f"{type(crash).__name__} at {name}:{trace.tb_lineno}"
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def select(checks: Sequence[Check[Any]], only: frozenset[str] | None) -> Plan:
+    """The plan for some of the checks: those named and everything they need. None means all.
+
+    Raises:
+        KeyError: for an id that no check has.
+    """
+    by_id: Mapping[str, Check[Any]] = {check.id: check for check in checks}
+    if only is None:
+        return Plan(checks=tuple(checks))
+    wanted: set[str] = set()
+    queue = list(only)
+    while queue:
+        check = by_id[queue.pop()]
+        if check.id not in wanted:
+            wanted.add(check.id)
+            queue.extend(check.needs)
+    chosen = tuple(c for c in checks if c.id in wanted)
+    return Plan(checks=tuple(replace(c, after=tuple(a for a in c.after if a in wanted)) for c in chosen))

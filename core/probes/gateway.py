@@ -1,0 +1,124 @@
+"""RD Gateway from outside: name, TCP, TLS, certificate, and the opening request without credentials.
+
+HTTP transport first (MS-TSGU 3.3.5.1); where that is not there, RPC over HTTP, the transport of 2008 R2.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.check import Context, elapsed_ms
+from core.model import Gateway
+from core.ports import ResolveFailure
+from core.probes.dialer import Attempt, Connection, HungUp
+from core.probes.ending import Ending, Step, ended, garbage
+from core.probes.handshake import TCP_WAIT
+from core.probes.tls_step import TlsFact, TlsStream
+from core.wire import gateway as wire
+from core.wire.errors import WireError
+from core.wire.gateway import GatewayAnswer
+
+NAME_WAIT = 4.0  # seconds
+HTTP_WAIT = 4.0  # seconds for the head of one answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFact:
+    """One request and its answer. `status` is the HTTP status; `schemes` are the ways to log on that it offers."""
+
+    verb: str
+    took_ms: float
+    answer: GatewayAnswer | None = None
+    status: int | None = None
+    schemes: tuple[str, ...] = ()
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayFact:
+    """How far the way into the gateway goes.
+
+    Attributes:
+        addresses: of the gateway's name; empty with `name_failure`.
+        connect: the attempt to connect, if it failed.
+        tls: None if there was no connection.
+        requests: at most two, the newer transport first.
+    """
+
+    host: str
+    port: int
+    addresses: tuple[str, ...] = ()
+    name_failure: ResolveFailure | None = None
+    connect: Attempt | None = None
+    tls: TlsFact | None = None
+    requests: tuple[RequestFact, ...] = ()
+
+
+async def look(context: Context, gateway: Gateway) -> GatewayFact:
+    """Go as far as the gateway lets a stranger. Never raises for what it does."""
+    resolved = await context.machine.names.resolve(gateway.host, timeout=NAME_WAIT)
+    if not resolved.addresses:
+        failure = resolved.failure or ResolveFailure.NO_ADDRESS
+        return GatewayFact(host=gateway.host, port=gateway.port, name_failure=failure)
+    address = resolved.addresses[0]
+    tls, connect, first = await _request(context, gateway, address, "RDG_OUT_DATA", _websocket(gateway))
+    requests = (first,) if first else ()
+    if first is not None and first.answer in (None, GatewayAnswer.NOT_A_GATEWAY, GatewayAnswer.VERB_BLOCKED):
+        _, _, second = await _request(context, gateway, address, "RPC_OUT_DATA", _rpc(gateway))
+        requests += (second,) if second else ()
+    return GatewayFact(
+        host=gateway.host,
+        port=gateway.port,
+        addresses=resolved.addresses,
+        connect=connect,
+        tls=tls,
+        requests=requests,
+    )
+
+
+def _websocket(gateway: Gateway) -> Callable[[], bytes]:
+    return lambda: wire.websocket_request(gateway.host, connection_id=uuid.uuid4(), port=gateway.port)
+
+
+def _rpc(gateway: Gateway) -> Callable[[], bytes]:
+    return lambda: wire.rpc_request(gateway.host, session_id=uuid.uuid4(), port=gateway.port)
+
+
+async def _request(
+    context: Context, gateway: Gateway, address: str, verb: str, request: Callable[[], bytes]
+) -> tuple[TlsFact | None, Attempt | None, RequestFact | None]:
+    async with context.dialer.dial(address, gateway.port, timeout=TCP_WAIT) as connection:
+        if not isinstance(connection, Connection):
+            return None, connection, None
+        stream = TlsStream(connection, None if ":" in gateway.host else gateway.host)
+        tls = await stream.handshake()
+        if tls.ending is not None:
+            return tls, None, None
+        return tls, None, await _ask(stream, verb, request())
+
+
+async def _ask(stream: TlsStream, verb: str, request: bytes) -> RequestFact:
+    started = time.perf_counter()
+    until = asyncio.get_running_loop().time() + HTTP_WAIT
+    reader = wire.HeadReader()
+    received = b""
+    try:
+        await stream.send(request, until=until)
+        while True:
+            received = await stream.receive(until=until)
+            answer = reader.feed(received)
+            if answer is not None:
+                return RequestFact(
+                    verb=verb,
+                    took_ms=elapsed_ms(started),
+                    answer=wire.classify(answer),
+                    status=answer.status,
+                    schemes=wire.auth_schemes(answer),
+                )
+    except HungUp as hung:
+        ending = ended(Step.HTTP, hung, after_ms=elapsed_ms(started), received=received)
+    except WireError as wrong:
+        ending = garbage(Step.HTTP, wrong, after_ms=elapsed_ms(started), received=received)
+    return RequestFact(verb=verb, took_ms=ending.after_ms, ending=ending)
