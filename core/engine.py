@@ -46,7 +46,9 @@ class Plan:
             if check.id in seen:
                 raise ValueError(f"two checks are called {check.id}")
             if missing := set(check.needs + check.after) - seen:
-                raise ValueError(f"{check.id} needs {', '.join(sorted(missing))}, which no earlier check is called")
+                raise ValueError(
+                    f"{check.id} needs {', '.join(sorted(missing))}, which no earlier check is called"
+                )
             seen.add(check.id)
 
 
@@ -91,7 +93,9 @@ async def run_checks(
     try:
         async with asyncio.timeout(time_limit), asyncio.TaskGroup() as group:
             shared = Shared(group)
-            context = Context(machine=machine, target=target, dialer=dialer, shared=shared, rows=rows, error=error)
+            context = Context(
+                machine=machine, target=target, dialer=dialer, shared=shared, rows=rows, error=error
+            )
             for check in plan.checks:
                 group.create_task(one(check, context), name=check.id)
     except TimeoutError:
@@ -190,7 +194,9 @@ def _blocked(check: Check[Any], parent: Row, run_started: float) -> Row:
 
 
 def _stopped(check: Check[Any], run_started: float) -> Row:
-    return _unmeasured(check, NotMeasured(why=Why.STOPPED, reason="stopped", settle="check-again"), run_started)
+    return _unmeasured(
+        check, NotMeasured(why=Why.STOPPED, reason="stopped", settle="check-again"), run_started
+    )
 
 
 def _unmeasured(check: Check[Any], measured: NotMeasured, run_started: float) -> Row:

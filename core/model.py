@@ -163,7 +163,8 @@ class Row:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The one sentence. `candidates` are one cause or, for `one-of-two`, both; `also` are other faults that
-    were measured and do not stop the connection."""
+    were measured and do not stop the connection.
+    """
 
     family: Family
     cause: str | None = None

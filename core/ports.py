@@ -113,7 +113,8 @@ class Interface:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One entry of the routing table. `gateway` is None for an on-link destination; `blocked` for
-    unreachable, prohibit and blackhole routes."""
+    unreachable, prohibit and blackhole routes.
+    """
 
     destination: IpNetwork
     interface: str | None
@@ -194,7 +195,8 @@ class TcpInfo:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IcmpNotice:
     """An ICMP error that came back for a socket's packets: who sent it, and whether it says "forbidden"
-    (IPv4 type 3 codes 9, 10, 13; IPv6 type 1 codes 1, 5, 6)."""
+    (IPv4 type 3 codes 9, 10, 13; IPv6 type 1 codes 1, 5, 6).
+    """
 
     sender: str
     type: int
@@ -216,7 +218,13 @@ class Net(Protocol):
         ...
 
     async def echo(
-        self, address: IpAddress, *, payload: int = 32, dont_fragment: bool = False, ttl: int | None = None, timeout: float
+        self,
+        address: IpAddress,
+        *,
+        payload: int = 32,
+        dont_fragment: bool = False,
+        ttl: int | None = None,
+        timeout: float,
     ) -> Echo:
         """One ICMP echo without admin rights. Raises Unsupported or Denied where the system has no such way."""
         ...
@@ -303,5 +311,3 @@ class Machine(Protocol):
 
     @property
     def clock(self) -> Clock: ...
-
-

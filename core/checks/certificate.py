@@ -105,7 +105,9 @@ def judge(fact: CertificateFact) -> tuple[Finding, ...]:
 def _dates(fact: CertificateFact, found: Certificate) -> list[Finding]:
     if fact.now > found.not_after:
         days = (fact.now - found.not_after).days
-        return [problem("certificate.expired", host=fact.host, not_after=found.not_after.isoformat(), days=days)]
+        return [
+            problem("certificate.expired", host=fact.host, not_after=found.not_after.isoformat(), days=days)
+        ]
     if fact.now < found.not_before:
         return [problem("certificate.not-yet-valid", host=fact.host, not_before=found.not_before.isoformat())]
     return []
@@ -148,5 +150,11 @@ def matches(pattern: str, name: str) -> bool:
 
 
 CHECK = Check(
-    id="certificate", group=Group.REMOTE, probe=probe, judge=judge, needs=("negotiate",), after=("tls",), deadline=8.0
+    id="certificate",
+    group=Group.REMOTE,
+    probe=probe,
+    judge=judge,
+    needs=("negotiate",),
+    after=("tls",),
+    deadline=8.0,
 )

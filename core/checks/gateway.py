@@ -5,7 +5,7 @@ from datetime import datetime
 
 from core.check import Check, Context, Group, Skip, ok, problem, unknown
 from core.checks.certificate import matches
-from core.model import Finding
+from core.model import Arg, Finding
 from core.probes import gateway
 from core.probes.gateway import GatewayFact, RequestFact
 from core.wire import certificate
@@ -46,7 +46,7 @@ async def probe(context: Context) -> GatewayCheckFact:
 
 def judge(fact: GatewayCheckFact) -> tuple[Finding, ...]:
     seen = fact.seen
-    args = {"gateway": seen.host, "port": seen.port}
+    args: dict[str, Arg] = {"gateway": seen.host, "port": seen.port}
     if seen.name_failure is not None:
         return (problem("gateway.name-not-found", why=seen.name_failure, **args),)
     if seen.connect is not None:
@@ -67,14 +67,16 @@ def _certificate(fact: GatewayCheckFact) -> Finding | None:
     if fact.now > found.not_after:
         return problem("gateway.certificate-expired", gateway=host, not_after=found.not_after.isoformat())
     if fact.now < found.not_before:
-        return problem("gateway.certificate-not-yet-valid", gateway=host, not_before=found.not_before.isoformat())
+        return problem(
+            "gateway.certificate-not-yet-valid", gateway=host, not_before=found.not_before.isoformat()
+        )
     names = found.names or ((found.common_name,) if found.common_name else ())
     if not any(matches(name.lower(), host.lower().rstrip(".")) for name in names):
         return problem("gateway.certificate-wrong-name", gateway=host, name=next(iter(names), ""))
     return None
 
 
-def _answer(requests: tuple[RequestFact, ...], args: dict[str, str | int]) -> Finding:
+def _answer(requests: tuple[RequestFact, ...], args: dict[str, Arg]) -> Finding:
     for request in requests:
         if request.answer in _ALIVE:
             return ok("gateway.ok", verb=request.verb, ms=round(request.took_ms, 1), **args)

@@ -19,7 +19,9 @@ from core.probes.tls_versions import Heard, HelloFact
 from core.wire.tls_hello import Version
 
 _PADDED = 2800  # bytes: more than one packet on every network without jumbo frames
-_IMPOSSIBLE_SUITE = (0x0000,)  # TLS_NULL_WITH_NULL_NULL: no server may choose it (RFC 5246 A.5), so it answers an alert
+_IMPOSSIBLE_SUITE = (
+    0x0000,
+)  # TLS_NULL_WITH_NULL_NULL: no server may choose it (RFC 5246 A.5), so it answers an alert
 _ECHO_WAIT = 0.7
 _FULL_PACKET = {4: 1500 - 28, 6: 1500 - 48}  # echo payload that fills an Ethernet packet
 _USUAL_MTU = 1500
@@ -55,15 +57,30 @@ async def probe(context: Context) -> MtuFact:
     if ending is not None and not silent:
         raise Skip("tls-failed-otherwise", settle="tls")
     attempts = context.fact(reach.CHECK)
-    path_mtu = next((a.info.path_mtu for a in attempts.attempts if a.address == address and a.info), None) if attempts else None
+    path_mtu = (
+        next((a.info.path_mtu for a in attempts.attempts if a.address == address and a.info), None)
+        if attempts
+        else None
+    )
     async with asyncio.TaskGroup() as group:
         echo = group.create_task(_full_echo(context, address), name="full echo")
-        small = [
-            group.create_task(tls_versions.ask(context, address, Version.TLS12, suites=_IMPOSSIBLE_SUITE), name="small alert"),
-            group.create_task(tls_versions.ask(context, address, Version.TLS13), name="small retry"),
-        ] if silent else []
-        padded = None if silent else group.create_task(
-            tls_versions.ask(context, address, Version.TLS12, pad_to=_PADDED), name="padded"
+        small = (
+            [
+                group.create_task(
+                    tls_versions.ask(context, address, Version.TLS12, suites=_IMPOSSIBLE_SUITE),
+                    name="small alert",
+                ),
+                group.create_task(tls_versions.ask(context, address, Version.TLS13), name="small retry"),
+            ]
+            if silent
+            else []
+        )
+        padded = (
+            None
+            if silent
+            else group.create_task(
+                tls_versions.ask(context, address, Version.TLS12, pad_to=_PADDED), name="padded"
+            )
         )
     return MtuFact(
         whole_flight=seen.handshake.flight,
@@ -105,4 +122,6 @@ def _known_mtu(fact: MtuFact) -> int | None:
     return min((m for m in (told, fact.path_mtu) if m), default=None)
 
 
-CHECK = Check(id="mtu", group=Group.REMOTE, probe=probe, judge=judge, needs=("negotiate",), after=("tls",), deadline=8.0)
+CHECK = Check(
+    id="mtu", group=Group.REMOTE, probe=probe, judge=judge, needs=("negotiate",), after=("tls",), deadline=8.0
+)

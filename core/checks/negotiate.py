@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core.check import Check, Context, Group, ok, problem
 from core.checks import reach
-from core.model import Finding
+from core.model import Arg, Finding
 from core.probes import handshake, tls_versions
 from core.probes.dialer import Attempt
 from core.probes.ending import CLOSED, How
@@ -51,14 +51,20 @@ async def probe(context: Context) -> NegotiateFact:
     speaks_tls = False
     if greeted is not None and answer.ending is not None and answer.ending.how is How.SILENCE:
         speaks_tls = await asyncio.shield(greeted)
-    return NegotiateFact(host=context.host, port=context.target.port, negotiation=answer, speaks_tls=speaks_tls)
+    return NegotiateFact(
+        host=context.host, port=context.target.port, negotiation=answer, speaks_tls=speaks_tls
+    )
 
 
 def judge(fact: NegotiateFact) -> tuple[Finding, ...]:
-    args = {"host": fact.host, "port": fact.port}
+    args: dict[str, Arg] = {"host": fact.host, "port": fact.port}
     said = fact.negotiation
     if said is None:
-        return (problem("negotiate.connect-failed", outcome=fact.refused.outcome if fact.refused else None, **args),)
+        return (
+            problem(
+                "negotiate.connect-failed", outcome=fact.refused.outcome if fact.refused else None, **args
+            ),
+        )
     match said.answer:
         case Answer.CONFIRM if not said.negotiates or said.selected == Protocol.RDP:
             return (problem("negotiate.standard-security-only", **args),)
@@ -79,7 +85,7 @@ def judge(fact: NegotiateFact) -> tuple[Finding, ...]:
 def _no_answer(fact: NegotiateFact, said: NegotiationFact) -> Finding:
     ending = said.ending
     assert ending is not None
-    args = {"host": fact.host, "port": fact.port, "ms": round(ending.after_ms)}
+    args: dict[str, Arg] = {"host": fact.host, "port": fact.port, "ms": round(ending.after_ms)}
     if fact.speaks_tls:
         return problem("negotiate.not-rdp", kind="tls", **args)
     if ending.how in CLOSED:

@@ -76,7 +76,15 @@ def judge(fact: NlaCheckFact) -> tuple[Finding, ...]:
         return (problem("nla.refused", host=fact.host, code=f"{answer.error_code:#010x}"),)
     if fact.required and fact.forbidden_by_file:
         return (problem("nla.required-but-forbidden", host=fact.host),)
-    found = [ok("nla.ok", host=fact.host, computer=answer.computer or "", required=bool(fact.required), ms=round(answer.took_ms, 1))]
+    found = [
+        ok(
+            "nla.ok",
+            host=fact.host,
+            computer=answer.computer or "",
+            required=bool(fact.required),
+            ms=round(answer.took_ms, 1),
+        )
+    ]
     if answer.version is not None and answer.version < _PATCHED_VERSION:
         found.append(warn("nla.unpatched", version=answer.version))
     return tuple(found)
@@ -93,4 +101,12 @@ def _failed(host: str, answer: NlaFact) -> Finding:
     return unknown("nla.garbled", reason="handshake-garbled", settle="send-report", host=host, ms=ms)
 
 
-CHECK = Check(id="nla", group=Group.REMOTE, probe=probe, judge=judge, needs=("negotiate",), after=("tls",), deadline=14.0)
+CHECK = Check(
+    id="nla",
+    group=Group.REMOTE,
+    probe=probe,
+    judge=judge,
+    needs=("negotiate",),
+    after=("tls",),
+    deadline=14.0,
+)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from core.check import Check, Context, Group, Skip, info, ok, problem, warn
 from core.checks import names
-from core.model import Finding
+from core.model import Arg, Finding
 from core.probes.dialer import Attempt, Connect, Connection
 from core.probes.handshake import TCP_WAIT
 
 MOST_ADDRESSES = 8  # of one name; a round robin of more adds nothing but connections
-SECOND_SYN_MS = 950  # systems send a SYN again after 1 s, so an answer just after that means that one was lost
+SECOND_SYN_MS = (
+    950  # systems send a SYN again after 1 s, so an answer just after that means that one was lost
+)
 
 # The most telling answer of several: an open port first, silence last.
 _TELLING = (
@@ -65,7 +67,7 @@ async def probe(context: Context) -> ReachFact:
 
 def judge(fact: ReachFact) -> tuple[Finding, ...]:
     best = min(fact.attempts, key=lambda a: _TELLING.index(a.outcome))
-    args = {"host": fact.host, "port": fact.port, "address": best.address}
+    args: dict[str, Arg] = {"host": fact.host, "port": fact.port, "address": best.address}
     match best.outcome:
         case Connect.CONNECTED:
             return (ok("reach.ok", ms=round(best.took_ms, 1), **args), *_beside(fact, best))
@@ -98,7 +100,9 @@ def _beside(fact: ReachFact, best: Attempt) -> tuple[Finding, ...]:
     if first in dead_v6 and ":" not in best.address:
         findings.append(warn("reach.ipv6-broken", address=first.address, other=best.address))
     elif dead:
-        findings.append(warn("reach.some-addresses-dead", dead=len(dead), count=len(fact.attempts), first=dead[0].address))
+        findings.append(
+            warn("reach.some-addresses-dead", dead=len(dead), count=len(fact.attempts), first=dead[0].address)
+        )
     retransmits = best.info.syn_retransmits if best.info else 0
     if retransmits or best.took_ms >= SECOND_SYN_MS:
         findings.append(info("reach.syn-sent-again", ms=round(best.took_ms)))
@@ -114,5 +118,11 @@ def connected(context: Context) -> str:
 
 
 CHECK = Check(
-    id="reach", group=Group.REMOTE, probe=probe, judge=judge, needs=("names",), after=("route",), deadline=TCP_WAIT * 3 + 1
+    id="reach",
+    group=Group.REMOTE,
+    probe=probe,
+    judge=judge,
+    needs=("names",),
+    after=("route",),
+    deadline=TCP_WAIT * 3 + 1,
 )

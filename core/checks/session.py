@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from core.check import Check, Context, Group, Skip, ok, problem, unknown
 from core.checks import negotiate, reach
-from core.model import Finding
+from core.model import Arg, Finding
 from core.probes import handshake
 from core.probes.ending import CLOSED, How, Step
 from core.probes.session_step import Reached, SessionFact
@@ -41,7 +41,7 @@ def judge(fact: SessionCheckFact) -> tuple[Finding, ...]:
 
 
 def _judged(host: str, seen: SessionFact) -> Finding:
-    args = {"host": host, "ms": round(seen.took_ms)}
+    args: dict[str, Arg] = {"host": host, "ms": round(seen.took_ms)}
     if seen.error_info is not None:
         code = f"{seen.error_info:#x}"
         if seen.error_info in _LICENSING_CODES:
@@ -60,14 +60,16 @@ def _judged(host: str, seen: SessionFact) -> Finding:
     return ok("session.ok", reached=seen.reached, **args)
 
 
-def _ended(seen: SessionFact, args: dict[str, str | int]) -> Finding:
+def _ended(seen: SessionFact, args: dict[str, Arg]) -> Finding:
     ending = seen.ending
     assert ending is not None
     if ending.how in CLOSED:
         return problem("session.hung-up", how=ending.how, step=ending.step, **args)
     if ending.how in (How.SILENCE, How.INCOMPLETE):
         return problem("session.silent", step=ending.step, **args)
-    return unknown("session.garbled", reason="handshake-garbled", settle="send-report", step=ending.step, **args)
+    return unknown(
+        "session.garbled", reason="handshake-garbled", settle="send-report", step=ending.step, **args
+    )
 
 
 def _step(seen: SessionFact) -> Step:
@@ -81,4 +83,12 @@ def _result(number: int) -> str:
         return str(number)
 
 
-CHECK = Check(id="session", group=Group.REMOTE, probe=probe, judge=judge, needs=("reach",), after=("negotiate", "tls"), deadline=14.0)
+CHECK = Check(
+    id="session",
+    group=Group.REMOTE,
+    probe=probe,
+    judge=judge,
+    needs=("reach",),
+    after=("negotiate", "tls"),
+    deadline=14.0,
+)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from core.check import Check, Context, Group, Skip, info, ok, problem, unknown
 from core.checks import negotiate, reach
-from core.model import Finding
+from core.model import Arg, Finding
 from core.probes import handshake, tls_versions
 from core.probes.ending import CLOSED, How
 from core.probes.tls_step import TlsFact
@@ -72,7 +72,7 @@ def _failed(fact: TlsCheckFact) -> Finding:
     host = fact.host
     ending = fact.handshake.ending
     assert ending is not None
-    args = {"host": host, "ms": round(ending.after_ms)}
+    args: dict[str, Arg] = {"host": host, "ms": round(ending.after_ms)}
     modern, old = fact.answered(modern=True), fact.answered(modern=False)
     alerts = {h.alert for h in fact.hellos if h.heard is Heard.ALERT}
     if ending.how is How.PLAINTEXT:
@@ -94,7 +94,7 @@ def _failed(fact: TlsCheckFact) -> Finding:
     return _died_after_hello(ending.how, ending.alert, args)
 
 
-def _died_after_hello(how: How, alert: int | None, args: dict[str, str | int]) -> Finding:
+def _died_after_hello(how: How, alert: int | None, args: dict[str, Arg]) -> Finding:
     """The server found a version and a suite, and still did not carry the handshake to its end."""
     match how:
         case How.FIN | How.RST:
@@ -114,9 +114,11 @@ def windows_knows(suite: str) -> bool:
     forms with RSA, DHE or ECDHE; ChaCha20 only in TLS 1.3; no RC4, no 3DES in current builds, NULL off.
     """
     name = suite.upper().replace("_", "-")
-    if name.startswith("TLS-CHACHA20") or name.startswith("TLS-AES"):
+    if name.startswith(("TLS-CHACHA20", "TLS-AES")):
         return True
-    return "AES" in name and not any(odd in name for odd in ("PSK", "SRP", "ANON", "ADH", "AECDH", "CCM", "DSS", "ARIA"))
+    return "AES" in name and not any(
+        odd in name for odd in ("PSK", "SRP", "ANON", "ADH", "AECDH", "CCM", "DSS", "ARIA")
+    )
 
 
 CHECK = Check(id="tls", group=Group.REMOTE, probe=probe, judge=judge, needs=("negotiate",), deadline=14.0)

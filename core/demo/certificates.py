@@ -15,7 +15,7 @@ from core.demo.faults import Certificate, Tls
 
 
 def make(certificate: Certificate, *, now: datetime | None = None) -> tuple[bytes, bytes]:
-    """A self-signed certificate and its private key, both as PEM; `now` is aware and defaults to this PC's clock."""
+    """A self-signed certificate and its private key, both PEM; `now` is aware, by default this PC's clock."""
     now = now or datetime.now(UTC)
     key = (
         ec.generate_private_key(ec.SECP256R1())
@@ -57,7 +57,7 @@ def server_context(tls: Tls, certificate: Certificate) -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion(tls.oldest)
         context.maximum_version = ssl.TLSVersion(tls.newest)
     chain, key = make(certificate)
-    # OpenSSL takes certificates from files only; this folder is readable for its owner alone and gone at once.
+    # OpenSSL takes certificates from files only. Nobody else can read this folder, and it is gone at once.
     with tempfile.TemporaryDirectory(prefix="rdpcheckup-demo-") as folder:
         path = Path(folder, "server.pem")
         path.write_bytes(chain + key)

@@ -118,7 +118,7 @@ class Conversation:
         self._reach(Step.SECURED)
 
     async def _authenticate(self) -> None:
-        """CredSSP up to the CHALLENGE. Whoever goes on to log on, with whatever password, is told that it is wrong."""
+        """CredSSP up to the CHALLENGE. Whoever goes on to log on is told that the password is wrong."""
         await self._stream.read_whole(credssp.expected_length)
         self._reach(Step.TOKEN)
         clock = datetime.now(UTC) + self._script.clock_error
@@ -130,7 +130,7 @@ class Conversation:
         await self._stream.write(refusal(_LOGON_FAILURE))
 
     async def _connect(self, requested: Protocol, selected: Protocol) -> None:
-        """MCS and licensing. Standard RDP Security ends after the settings, for what follows is encrypted by RDP itself."""
+        """MCS and licensing; without TLS the settings only, for RDP itself encrypts what follows."""
         initial = unwrap_data(await self._tpdu())
         if not initial.startswith(_CONNECT_INITIAL):
             raise WireError("no MCS Connect Initial")
@@ -149,7 +149,7 @@ class Conversation:
             await self._join()
 
     async def _join(self) -> None:
-        """Let the client attach and join until it sends its Client Info; then say that its licence is fine."""
+        """Let the client attach and join; when its Client Info comes, say that its licence is fine."""
         while True:
             pdu = unwrap_data(await self._tpdu())
             match pdu[0] >> 2 if pdu else None:

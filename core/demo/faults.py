@@ -1,7 +1,7 @@
 """What the scripted server does, fault by fault.
 
-A script is data: what the server offers, what it says of itself, and the one place where it stops behaving. Where a
-fault shows a cause that the product can name, its own name is that cause's id, with a suffix for a variant.
+A script is data: what the server offers, what it says of itself, and the one place where it stops behaving.
+Where a fault shows a cause that the product can name, its own name is that cause's id, with a suffix for a variant.
 """
 
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ class Then(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """Where the server stops behaving: in place of its answer to a step it says something else, and then this happens.
+    """Where the server stops behaving: in place of its answer to a step it says and does something else.
 
     Attributes:
         say: goes through TLS where TLS stands.
@@ -125,9 +125,9 @@ class Script:
 
     Attributes:
         offers: security protocols that it accepts, apart from Standard RDP Security.
-        refusal: its answer to a request for nothing that it offers. SSL_NOT_ALLOWED_BY_SERVER means that it speaks
-            Standard RDP Security to those who ask for it; None that it speaks it to everybody and has never
-            heard of negotiation.
+        refusal: its answer to a request for nothing that it offers. SSL_NOT_ALLOWED_BY_SERVER means that it
+            speaks Standard RDP Security to those who ask for it; None that it speaks it to everybody and has
+            never heard of negotiation.
         challenge: what it says of itself in NTLM; `clock_error` is how far its clock is ahead.
         stop: None for a server that behaves to the end.
         listens: False for a port on which nobody listens.

@@ -1,4 +1,4 @@
-"""The server's half of X.224: it reads a Connection Request and writes a Connection Confirm (MS-RDPBCGR 2.2.1.1, 2.2.1.2)."""
+"""The server's half of X.224: Connection Request in, Connection Confirm out (MS-RDPBCGR 2.2.1.1, 2.2.1.2)."""
 
 from core.wire.errors import WireError
 from core.wire.x224 import FailureCode, Protocol, ResponseFlag
@@ -10,7 +10,7 @@ _SOURCE = b"\x12\x34"  # what Windows puts there
 
 
 def requested_protocols(tpdu: bytes) -> Protocol:
-    """What the client asks for; Standard RDP Security where it brings no RDP_NEG_REQ, as clients of the XP era do.
+    """What the client asks for; Standard RDP Security if it brings no RDP_NEG_REQ, as very old clients do.
 
     Args:
         tpdu: a TPDU without its TPKT header.
@@ -29,7 +29,7 @@ def requested_protocols(tpdu: bytes) -> Protocol:
 
 
 def confirm(selected: Protocol | None) -> bytes:
-    """A Connection Confirm in its TPKT packet; None leaves the negotiation data out, as servers before 2003 SP1 do."""
+    """A Connection Confirm in its TPKT packet, for None without negotiation data, as of very old servers."""
     if selected is None:
         return _confirm(b"")
     flags = ResponseFlag.EXTENDED_CLIENT_DATA_SUPPORTED | ResponseFlag.DYNVC_GFX_PROTOCOL_SUPPORTED

@@ -1,4 +1,4 @@
-"""A scripted RDP server on loopback: shows the product, and tests it, where real servers cannot be made to fail."""
+"""A scripted RDP server on loopback: for showing and testing what real servers cannot be made to do."""
 
 import asyncio
 import contextlib
@@ -61,7 +61,7 @@ class ScriptedServer:
 
     @property
     def connections(self) -> list[tuple[Step, ...]]:
-        """How far each connection came, in the order of their acceptance; the running ones as far as they are."""
+        """How far each connection has come, in the order of their acceptance."""
         return [tuple(steps) for steps in self._steps]
 
     async def __aenter__(self) -> Self:
@@ -89,8 +89,10 @@ class ScriptedServer:
             await self._task
 
     async def _wake(self) -> None:
-        """Make the server look up from its waiting, by connecting to it. If that wait were cancelled, asyncio could lose
-        a connection that is just being accepted, and leave its socket open (sock_accept of CPython 3.11 to 3.13).
+        """Make the server look up from its waiting, by connecting to it.
+
+        If that wait were cancelled, asyncio could lose a connection that it is just accepting, and leave the
+        socket open (sock_accept of CPython 3.11 to 3.13).
         """
         with socket.socket(self._family) as sock:
             sock.setblocking(False)
@@ -107,8 +109,6 @@ class ScriptedServer:
                         sock.close()
                         raise _Closed
                     group.create_task(self._talk(sock))
-                    # Lets the task begin; cancelled before that, it would never close its socket.
-                    await asyncio.sleep(0)
         except* _Closed:
             pass
 
@@ -121,7 +121,7 @@ class ScriptedServer:
                 await Conversation(self._script, self._context, Stream(sock), steps).play()
 
     def _bind(self, stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket | None]:
-        """The sockets; a port that is free for TCP may be taken for UDP, so that more than one try is needed."""
+        """The sockets. A port that is free for TCP may be taken for UDP; then another one is tried."""
         for _ in range(_PORT_TRIES):
             with contextlib.ExitStack() as attempt:
                 listener = attempt.enter_context(self._bound(socket.SOCK_STREAM, self._port))

@@ -20,8 +20,9 @@ class Gone(Exception):  # noqa: N818 - an ending, not an error
 
 
 class Stream:
-    """Reads and writes one accepted socket, non-blocking. Every wait ends with Gone at the latest when the client goes;
-    deadlines are the caller's.
+    """Reads and writes one accepted, non-blocking socket.
+
+    Every wait ends with Gone when the client goes; deadlines are the caller's.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -42,7 +43,7 @@ class Stream:
         return data
 
     async def read_whole(self, length_of: Callable[[bytes], int | None]) -> bytes:
-        """One message; `length_of` tells its length from its first bytes, or None while these are too few. Raises Gone."""
+        """One message. `length_of` reads its length off its first bytes, None while they are too few. Raises Gone."""
         data = b""
         while (length := length_of(data)) is None:
             data += await self.read(1)
@@ -57,7 +58,11 @@ class Stream:
             await self._flush()
 
     async def secure(self, context: ssl.SSLContext, first: bytes = b"") -> None:
-        """Become a TLS server; `first` is what was already read of the client's hello. Raises Gone after the alert is sent."""
+        """Become a TLS server; `first` is what was already read of the client's hello.
+
+        Raises:
+            Gone: the handshake failed; the alert that says why is sent.
+        """
         tls = context.wrap_bio(self._from_client, self._to_client, server_side=True)
         self._from_client.write(first + bytes(self._buffer))
         self._buffer.clear()

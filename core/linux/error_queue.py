@@ -6,7 +6,8 @@ for a refused connection, the queue is empty.
 
 import sys
 
-assert sys.platform == "linux"
+if sys.platform != "linux":
+    raise ImportError("asks Linux")
 
 import ipaddress
 import socket

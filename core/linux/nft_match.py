@@ -25,16 +25,19 @@ class Packet:
 Fact: TypeAlias = IpAddress | int | str
 Named: TypeAlias = Callable[[str], object]  # the elements of a named set or map, or None
 
-# One table for all bit fields: their names do not overlap (nft(8) "TCP HEADER EXPRESSION", "CONNTRACK EXPRESSIONS").
-_BITS = {
-    **{"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128},
-    **{"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64},
-}
+# Of tcp flags and of ct state: nft(8) "TCP HEADER EXPRESSION", "CONNTRACK EXPRESSIONS". No name is in both.
+_BITS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
+_BITS |= {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
 _PROTOCOL_NUMBERS = {"tcp": 6}
 _NOT_TCP = frozenset(
     {"udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah", "comp", "gre", "arp"}
 )
-_ORDER = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
+_ORDER: dict[str, Callable[[int, int], bool]] = {
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+}
 _DEEPEST = 8  # a set element wraps a value, which may be a concatenation of ranges: 3 in real rules
 
 
@@ -43,12 +46,13 @@ class _Absent:
 
 
 _ABSENT: Final = _Absent()
-_Read: TypeAlias = Fact | None | _Absent
+_Read: TypeAlias = Fact | _Absent | None
 
 
 def facts_of(packet: Packet) -> dict[str, Fact]:
     """What every rule may know about the packet, by the name that nft gives it."""
     six = packet.address.version == 6
+    address = type(packet.address)(int(packet.address))  # without a zone, which no rule has
     facts: dict[str, Fact] = {
         "meta nfproto": "ipv6" if six else "ipv4",
         "meta protocol": "ip6" if six else "ip",
@@ -63,8 +67,8 @@ def facts_of(packet: Packet) -> dict[str, Fact]:
         "th dport": packet.port,
         "tcp flags": _BITS["syn"],
     }
-    facts |= {"ip6 daddr": packet.address, "ip6 nexthdr": "tcp", "ip6 version": 6} if six else {}
-    facts |= {"ip daddr": packet.address, "ip protocol": "tcp", "ip version": 4} if not six else {}
+    facts |= {"ip6 daddr": address, "ip6 nexthdr": "tcp", "ip6 version": 6} if six else {}
+    facts |= {"ip daddr": address, "ip protocol": "tcp", "ip version": 4} if not six else {}
     if packet.interface is not None:
         facts |= {
             "meta oif": packet.interface,
@@ -201,14 +205,16 @@ def _equal(value: _Read, wanted: object) -> bool | None:
 
 def _compare(value: object, operation: str, wanted: object) -> bool | None:
     other = _like(value, wanted)
-    return None if other is None else bool(_ORDER[operation](value, other))
+    if other is None or not isinstance(value, int | IpAddress):
+        return None
+    return _ORDER[operation](int(value), int(other))  # addresses of one family are ordered like their numbers
 
 
-def _like(value: object, wanted: object) -> Fact | None:
+def _like(value: object, wanted: object) -> int | IpAddress | None:
     """`wanted` as the same kind of thing as `value`, if both are numbers or addresses of one family."""
     if isinstance(value, int):
         return _number(wanted)
-    if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address) and isinstance(wanted, str):
+    if isinstance(value, IpAddress) and isinstance(wanted, str):
         try:
             return type(value)(wanted)
         except ValueError:
@@ -217,7 +223,7 @@ def _like(value: object, wanted: object) -> Fact | None:
 
 
 def _in_prefix(value: object, address: str, length: int) -> bool | None:
-    if not isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
+    if not isinstance(value, IpAddress):
         return None
     try:
         return value in ipaddress.ip_network((address, length), strict=False)

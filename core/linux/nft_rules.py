@@ -74,6 +74,7 @@ def judge(listing: object, packet: Packet) -> Ruling:
 
     Args:
         listing: the output of `nft --json list ruleset`, decoded. What it does not say is taken as not there.
+        packet: the first packet of the connection.
     """
     walk = _Walk(listing, packet)
     outcomes: dict[Block, Place | None] = {}
@@ -203,7 +204,7 @@ class _Walk:
                 return {_End.REJECT: place}
             case {"xt": {"type": "target", "name": "MARK" | "CONNMARK"}}:
                 return self._forget("meta mark", "ct mark")
-            case {"xt": {"type": "target", "name": name}} if name in _HARMLESS_TARGETS:
+            case {"xt": {"type": "target", "name": str(name)}} if name in _HARMLESS_TARGETS:
                 return True
             case {"mangle": {"key": key}}:
                 return self._forget(key_of(key))
@@ -264,9 +265,9 @@ class _Walk:
         return True
 
 
-def _chain(place: Place, rest: dict[str, object], flags: object) -> _Chain:
-    # nft 1.0.6 writes the family instead of the flags; later ones write a word or a list of words.
-    words = set(flags) if isinstance(flags, list) else {flags} if flags is not None else set()
+def _chain(place: Place, rest: dict[object, object], flags: object) -> _Chain:
+    # nft 1.0.6 writes the family where the flags should be; later ones write a word or a list of words.
+    words = flags if isinstance(flags, list) else [] if flags is None else [flags]
     priority = rest.get("prio")
     return _Chain(
         place=place,
@@ -274,5 +275,5 @@ def _chain(place: Place, rest: dict[str, object], flags: object) -> _Chain:
         type=rest.get("type"),
         priority=priority if isinstance(priority, int) else 0,
         drops=rest.get("policy") == "drop",
-        doubtful=not words <= {"owner", "persist"},
+        doubtful=any(word not in {"owner", "persist"} for word in map(str, words)),
     )

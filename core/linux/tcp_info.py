@@ -1,10 +1,12 @@
 """The kernel's view of a TCP connection (tcp(7) "TCP_INFO", struct tcp_info in linux/tcp.h)."""
 
-import socket
-import struct
 import sys
 
-assert sys.platform == "linux"
+if sys.platform != "linux":
+    raise ImportError("asks Linux")
+
+import socket
+import struct
 
 from core.ports import TcpInfo
 
@@ -12,12 +14,12 @@ _ROOM = 256
 
 # Offsets in struct tcp_info. The kernel appends fields and never moves one; an old kernel answers with fewer bytes.
 _SND_MSS, _RCV_MSS, _PMTU, _RTT, _RTTVAR, _TOTAL_RETRANS = 16, 20, 60, 68, 72, 100
-_MIN_RTT, _DATA_SEGS_OUT = 148, 156  # since Linux 4.6
+_MIN_RTT, _DATA_SEGS_IN, _DATA_SEGS_OUT = 148, 152, 156  # since Linux 4.6
 _NEVER_MEASURED = 0xFFFF_FFFF
 
 
 def read(sock: socket.socket) -> TcpInfo | None:
-    """The connection's numbers; None for a closed socket and one that never connected.
+    """The numbers of the connection; None for a closed socket and one that never connected.
 
     The kernel has one counter for everything that was sent again. While no data has gone out it can only
     have counted SYNs; later it stands under `retransmits`, SYNs included.
@@ -43,7 +45,8 @@ def parse(data: bytes) -> TcpInfo | None:
         retransmits=0 if only_syn else again,
         syn_retransmits=again if only_syn else 0,
         send_mss=_field(data, _SND_MSS),
-        receive_mss=_field(data, _RCV_MSS),
+        # An estimate from what came in; before that, a number that stands for nothing.
+        receive_mss=None if _field(data, _DATA_SEGS_IN) == 0 else _field(data, _RCV_MSS),
         path_mtu=_field(data, _PMTU),
     )
 

@@ -73,10 +73,17 @@ async def challenge(stream: TlsStream, clock: Clock) -> NlaFact:
         ending = garbage(Step.CREDSSP, wrong, after_ms=elapsed_ms(started), received=bytes(received))
         return NlaFact(took_ms=ending.after_ms, ending=ending)
     if found is None:
-        ending = None
+        missing = None
         if answer.error_code is None:
-            ending = garbage(Step.CREDSSP, "neither challenge nor error", after_ms=elapsed_ms(started), received=bytes(received))
-        return NlaFact(took_ms=elapsed_ms(started), version=answer.version, error_code=answer.error_code, ending=ending)
+            missing = garbage(
+                Step.CREDSSP,
+                "neither challenge nor error",
+                after_ms=elapsed_ms(started),
+                received=bytes(received),
+            )
+        return NlaFact(
+            took_ms=elapsed_ms(started), version=answer.version, error_code=answer.error_code, ending=missing
+        )
     return NlaFact(
         took_ms=elapsed_ms(started),
         version=answer.version,

@@ -83,5 +83,3 @@ def garbage(step: Step, why: object, *, after_ms: float, received: bytes) -> End
 
 def sample(data: bytes) -> str:
     return data[:SAMPLE].hex()
-
-

@@ -64,7 +64,7 @@ async def look(context: Context, gateway: Gateway) -> GatewayFact:
         return GatewayFact(host=gateway.host, port=gateway.port, name_failure=failure)
     address = resolved.addresses[0]
     tls, connect, first = await _request(context, gateway, address, "RDG_OUT_DATA", _websocket(gateway))
-    requests = (first,) if first else ()
+    requests: tuple[RequestFact, ...] = (first,) if first else ()
     if first is not None and first.answer in (None, GatewayAnswer.NOT_A_GATEWAY, GatewayAnswer.VERB_BLOCKED):
         _, _, second = await _request(context, gateway, address, "RPC_OUT_DATA", _rpc(gateway))
         requests += (second,) if second else ()

@@ -7,9 +7,10 @@ No AUTHENTICATE is ever sent and no user is named: no log-on is tried, so no acc
 
 import asyncio
 import ipaddress
+from typing import Any
 
 from core.check import Context
-from core.probes import credssp_step, session_step, tls_step, x224_step
+from core.probes import credssp_step, session_step, x224_step
 from core.probes.credssp_step import NlaFact
 from core.probes.dialer import Attempt, Connection
 from core.probes.session_step import SessionFact
@@ -34,7 +35,8 @@ class Handshake:
 
     async def run(self) -> None:
         """Hold the conversation. Every future has a result or is cancelled when this ends."""
-        stages = (self.negotiation, self.tls, self.nla, self.session)
+        later: tuple[asyncio.Future[Any], ...] = (self.tls, self.nla, self.session)
+        stages = (self.negotiation, *later)
         try:
             target = self._context.target
             async with self._context.dialer.dial(self._address, target.port, timeout=TCP_WAIT) as connection:
@@ -42,10 +44,10 @@ class Handshake:
                     await self._talk(connection)
                 else:
                     self.negotiation.set_result(connection)
-            for stage in stages[1:]:
+            for stage in later:
                 if not stage.done():
                     stage.set_result(None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to those who await a stage
             for stage in stages:
                 if not stage.done():
                     stage.set_exception(error)

@@ -115,12 +115,14 @@ async def ask(server: str, name: str, *, port: int = PORT, timeout: float = SERV
     `server` is a numeric address, with its zone if it is a link-local one. `name` is a host name in ASCII and
     taken as complete: no suffix is added. `timeout` is in seconds and for everything together.
     """
+    # Made before the clock starts: the first one loads a library.
+    questions = [_question(name, kind) for kind in ("A", "AAAA")]
     started = time.perf_counter()
     until = asyncio.get_running_loop().time() + timeout
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(_ask(server, port, _question(name, kind), until), name=f"{kind} of {name}")
-            for kind in ("A", "AAAA")
+            group.create_task(_ask(server, port, question, until), name=f"ask {server} for {name}")
+            for question in questions
         ]
     replies = [task.result() for task in tasks]
     addresses = tuple(dict.fromkeys(address for reply in replies for address in reply.addresses))

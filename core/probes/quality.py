@@ -60,7 +60,9 @@ async def connects(context: Context, address: str, port: int) -> Sample:
         tasks = [group.create_task(one(n), name=f"connect {n}") for n in range(CONNECTS)]
     attempts = [a for t in tasks if (a := t.result()) is not None]
     first_time = [
-        a.took_ms for a in attempts if a.outcome is Connect.CONNECTED and not (a.info and a.info.syn_retransmits)
+        a.took_ms
+        for a in attempts
+        if a.outcome is Connect.CONNECTED and not (a.info and a.info.syn_retransmits)
     ]
     return summary(first_time, sent=len(attempts), lost=len(attempts) - len(first_time))
 

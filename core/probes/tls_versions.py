@@ -73,7 +73,9 @@ async def ask(
             return HelloFact(asked=version, heard=Heard.NO_X224, took_ms=elapsed_ms(started))
         negotiation = await x224_step.negotiate(connection, routing_token=routing_token(context))
         if negotiation.answer is not Answer.CONFIRM or not negotiation.tls:
-            return HelloFact(asked=version, heard=Heard.NO_X224, took_ms=elapsed_ms(started), ending=negotiation.ending)
+            return HelloFact(
+                asked=version, heard=Heard.NO_X224, took_ms=elapsed_ms(started), ending=negotiation.ending
+            )
         hello = client_hello(version, suites=suites, server_name=server_name(context), pad_to=pad_to)
         return await _converse(connection, version, hello)
 

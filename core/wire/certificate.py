@@ -125,7 +125,7 @@ def _name(name: "x509.Name") -> str | None:
     return None
 
 
-def _extension(certificate: "x509.Certificate", kind: type[E]) -> E | None:
+def _extension(certificate: "x509.Certificate", kind: "type[E]") -> "E | None":
     from cryptography import x509  # noqa: PLC0415
 
     try:

@@ -38,7 +38,9 @@ _ISO_TIME: Final = re.compile(
     re.IGNORECASE,
 )
 _HEX: Final = re.compile(
-    r"(?P<colon>:\s{0,8})?(?<![0-9A-Za-z_])(?P<minus>-?)0x(?P<digits>[0-9A-Za-z_]*)", re.IGNORECASE
+    # The colon of 0x904:0x7 belongs to the first number; it labels nothing.
+    r"(?P<colon>:\s{0,8})?(?<![0-9A-Za-z_])(?P<minus>-?)0x(?P<digits>[0-9A-Za-z_]*)(?::(?=0x))?",
+    re.IGNORECASE,
 )
 _CODE_DIGITS: Final = re.compile(r"[0-9a-f]{1,8}", re.IGNORECASE)
 
@@ -53,19 +55,10 @@ _DECIMAL: Final = re.compile(
     re.IGNORECASE,
 )
 # A wrong name is worse than none, so here a word for "computer" must stand in the label.
-_COMPUTER_WORDS: Final = (
-    *("comput", "komput", "ordinat", "equipo", "rechner", "dator", "datamaskin", "počítač", "számítógép"),
-    *(
-        "tietokone",
-        "bilgisayar",
-        "компьютер",
-        "комп'ютер",
-        "コンピュータ",
-        "计算机",
-        "電腦",
-        "电脑",
-        "컴퓨터",
-    ),
+_COMPUTER_LABEL: Final = re.compile(
+    r"comput|komput|ordinat|equipo|rechner|dator|datamaskin|počítač|számítógép|tietokone|bilgisayar"
+    r"|компьютер|комп'ютер|コンピュータ|计算机|電腦|电脑|컴퓨터",
+    re.IGNORECASE,
 )
 
 
@@ -205,7 +198,7 @@ def _computer(text: str) -> str | None:
         if (
             0 < len(name) <= 255
             and not any(char.isspace() for char in name)
-            and any(word in label.casefold() for word in _COMPUTER_WORDS)
+            and _COMPUTER_LABEL.search(label)
         ):
             return name
     return None

@@ -133,7 +133,7 @@ _HEAD_SIZE: Final = 16
 def client_info() -> bytes:
     """Client Info PDU that names no user and asks for no automatic log-on.
 
-    Address, folder and time zone of this PC are left empty too; servers do not need them.
+    Address, folder and time zone of this PC are left empty too; xrdp and FreeRDP take it so.
     """
     # xrdp 0.9 takes the PDU for garbage unless the first four of these are set.
     flags = _Info.MOUSE | _Info.DISABLE_CTRL_ALT_DEL | _Info.UNICODE | _Info.MAXIMIZE_SHELL

@@ -113,6 +113,8 @@ def test_a_whole_message(text, computer):
         ("(0x904, 0x7)", 0x904, 7),
         ("I get 0x904 / 0x7 since Monday", 0x904, 7),
         ("Error code: 0x904 and 0x7", 0x904, 7),
+        ("it says 0x904:0x7 today", 0x904, 7),
+        ("Error code: 0x904:0x7", 0x904, 7),
         ("0X00000904", 0x904, None),
         ("0x904", 0x904, None),
         ("  0x904.\n", 0x904, None),

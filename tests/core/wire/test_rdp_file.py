@@ -180,10 +180,10 @@ def test_a_file_that_ends_in_the_middle_of_a_line(end):
 
 
 def test_half_a_character_at_the_end():
-    data = b"\xff\xfe" + "full address:s:pc\r\ncompression:i:1\r\n".encode("utf-16-le")
+    data = b"\xff\xfe" + "compression:i:1\r\nfull address:s:pc".encode("utf-16-le")
     file = parse(data + b"\x0d")
-    assert file.problems == (Problem(3, ProblemKind.TRUNCATED),)
-    assert file.settings["compression"] == 1
+    assert file.problems == (Problem(2, ProblemKind.TRUNCATED),)
+    assert file.full_address == "pc"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,280 @@
+"""The command line: `rdpcheckup check | explain | list | demo | selftest`.
+
+Exit codes: 0 healthy or done, 1 problem found, 2 usage, 3 could not tell, 7 cancelled, 70 internal error.
+With `--json` stdout carries one document and nothing else; everything for people goes to stderr then.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING, NoReturn
+
+from core import __version__, console
+from core.intake import Intake, IntakeError, read
+from core.model import Event, Family, Run, RunDone, Target
+from core.run import Options, check, chosen, conclude, new_id
+from core.text import Texts, TextsMissing, plain, wanted_language
+from core.wire import error_text
+from core.wire.error_text import PastedError
+
+if TYPE_CHECKING:
+    from core.ports import Machine
+
+
+class Exit(IntEnum):
+    """What a calling script can rely on."""
+
+    DONE = 0
+    PROBLEM = 1
+    USAGE = 2
+    UNKNOWN = 3
+    CANCELLED = 7
+    INTERNAL = 70
+
+
+_BY_FAMILY = {Family.FINE: Exit.DONE, Family.UNKNOWN: Exit.UNKNOWN}
+
+
+class UsageError(Exception):
+    """The command line cannot be carried out. `text_id` and `values` make the sentence."""
+
+    def __init__(self, text_id: str, **args: str) -> None:
+        super().__init__(text_id)
+        self.text_id = text_id
+        self.values = args
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    _speak_utf8()
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Carry out one command line and return its exit code. Raises SystemExit only for --help, --version and usage."""
+    options = _parser().parse_args(argv)
+    texts = Texts(wanted_language(getattr(options, "lang", None)))
+    try:
+        return int(options.command(options, texts))
+    except (IntakeError, UsageError) as wrong:
+        print(texts.say(wrong.text_id, wrong.values), file=sys.stderr)
+        return Exit.USAGE
+    except TextsMissing as missing:
+        print(f"rdpcheckup: the texts ({missing}) are not built. Run: python dev.py", file=sys.stderr)
+        return Exit.INTERNAL
+    except KeyboardInterrupt:
+        print(texts.say("app.stopped"), file=sys.stderr)
+        return Exit.CANCELLED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); there is nobody left to tell.
+        sys.stdout = None
+        return Exit.DONE
+    except Exception as crash:  # noqa: BLE001 - a person gets a sentence, never a traceback
+        print(texts.say("app.crash", {"what": type(crash).__name__}), file=sys.stderr)
+        return Exit.INTERNAL
+
+
+# --- check
+
+
+def _check(options: argparse.Namespace, texts: Texts) -> int:
+    from core.machine import this_machine  # noqa: PLC0415
+
+    target = read(Intake(target=options.target, rdp=options.rdp, gateway=options.gateway))
+    if target.host is None and not options.local_only:
+        raise UsageError("intake.empty")
+    error = _pasted(options.error)
+    done = _run_check(this_machine(), target, error, _options(options), texts)
+    _print_run(done, options, texts)
+    return Exit.CANCELLED if done.cancelled else _BY_FAMILY.get(done.verdict.family, Exit.PROBLEM)
+
+
+def _pasted(text: str | None) -> PastedError | None:
+    if text is None:
+        return None
+    error = error_text.parse(text)
+    if error is None:
+        raise UsageError("app.no-code", text=plain(text))
+    return error
+
+
+def _options(options: argparse.Namespace) -> Options:
+    only = frozenset(i.strip() for i in options.only.split(",") if i.strip()) if options.only else None
+    made = Options(only=only, local_only=options.local_only, time_limit=options.timeout)
+    try:
+        chosen(made, Target(typed="", host="any"))
+    except KeyError as unknown:
+        raise UsageError("app.no-check", check=plain(str(unknown.args[0]))) from None
+    return made
+
+
+def _run_check(
+    machine: "Machine", target: Target, error: PastedError | None, options: Options, texts: Texts
+) -> Run:
+    """Run with a live bar. Ctrl+C ends it cleanly and gives what is known so far."""
+    bar = console.LiveBar(sys.stderr, texts, total=len(chosen(options, target)))
+    ended: list[RunDone] = []
+
+    def hear(event: Event) -> None:
+        bar(event)
+        if isinstance(event, RunDone):
+            ended.append(event)
+
+    started_at = machine.clock.now()
+    with bar:
+        try:
+            return asyncio.run(check(machine, target, hear, error=error, options=options))
+        except KeyboardInterrupt:
+            if not ended:
+                raise
+            return conclude(
+                ended[0].rows,
+                target,
+                error,
+                run_id=new_id(),
+                started=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                duration_ms=round((machine.clock.now() - started_at).total_seconds() * 1000),
+                connections=0,
+                cancelled=True,
+            )
+
+
+def _print_run(done: Run, options: argparse.Namespace, texts: Texts) -> None:
+    if options.json:
+        from core.report.document import build, to_json  # noqa: PLC0415
+
+        sys.stdout.write(to_json(build(done, texts)))
+    elif options.ticket:
+        from core.report.ticket import render  # noqa: PLC0415
+
+        sys.stdout.write(render(done, texts))
+    else:
+        sys.stdout.write(console.result(done, texts))
+
+
+# --- explain, list, demo, selftest
+
+
+def _explain(options: argparse.Namespace, texts: Texts) -> int:
+    error = _pasted(" ".join(options.code))
+    assert error is not None
+    sys.stdout.write(console.explanation(error.code, error.extended, texts))
+    return Exit.DONE
+
+
+def _list(options: argparse.Namespace, texts: Texts) -> int:
+    sys.stdout.write(console.listing(options.what, texts))
+    return Exit.DONE
+
+
+def _demo(options: argparse.Namespace, texts: Texts) -> int:
+    from core.demo import play  # noqa: PLC0415
+    from core.machine import this_machine  # noqa: PLC0415
+
+    if options.fault not in play.names():
+        raise UsageError("app.no-fault", fault=plain(options.fault), faults=", ".join(play.names()))
+    limits = Options(time_limit=options.timeout)
+    with play.server(options.fault) as port:
+        print(texts.say("app.demo", {"fault": options.fault, "port": port}), file=sys.stderr)
+        target = Target(typed=f"127.0.0.1:{port}", host="127.0.0.1", port=port)
+        done = _run_check(this_machine(), target, None, limits, texts)
+    _print_run(done, options, texts)
+    return Exit.CANCELLED if done.cancelled else Exit.DONE
+
+
+def _selftest(_options: argparse.Namespace, texts: Texts) -> int:
+    from core.selftest import examine  # noqa: PLC0415
+
+    healthy = True
+    for name, fault in examine():
+        healthy &= fault is None
+        print(
+            f"{'[ok]' if fault is None else '[XX]'} {texts.say(f'selftest.{name}')}"
+            + (f": {plain(fault)}" if fault else "")
+        )
+    return Exit.DONE if healthy else Exit.INTERNAL
+
+
+# --- the parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rdpcheckup", description="Finds out why Remote Desktop does not connect."
+    )
+    parser.add_argument("--version", action="version", version=f"rdpcheckup {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    checking = commands.add_parser("check", help="measure the way to a computer and name the cause")
+    checking.add_argument(
+        "target", nargs="?", metavar="TARGET", help="host, host:port, [v6]:port or an .rdp file"
+    )
+    checking.add_argument(
+        "--error", metavar="TEXT", help="the error message, as copied from its window, in any language"
+    )
+    checking.add_argument("--rdp", metavar="FILE", help="an .rdp file with the settings of the connection")
+    checking.add_argument("--gateway", metavar="HOST", help="the RD Gateway in front of the computer")
+    checking.add_argument("--local-only", action="store_true", help="look at this PC alone")
+    checking.add_argument(
+        "--only", metavar="ID,...", help="only these checks and what they need (see: list checks)"
+    )
+    _output(checking)
+    checking.set_defaults(command=_check)
+
+    explaining = commands.add_parser("explain", help="say what the codes of an error message mean")
+    explaining.add_argument("code", nargs="+", metavar="CODE", help="for example: 0x904 0x7")
+    _language(explaining)
+    explaining.set_defaults(command=_explain)
+
+    listing = commands.add_parser("list", help="list what this program knows")
+    listing.add_argument("what", choices=("checks", "causes", "fixes"))
+    _language(listing)
+    listing.set_defaults(command=_list)
+
+    demo = commands.add_parser("demo", help="start a server with a fault on this PC and check it for real")
+    demo.add_argument("fault", nargs="?", default="server-certificate-expired", metavar="FAULT")
+    _output(demo)
+    demo.set_defaults(command=_demo)
+
+    selftest = commands.add_parser("selftest", help="check that this program is complete and works")
+    _language(selftest)
+    selftest.set_defaults(command=_selftest)
+    return parser
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the report as JSON")
+    form.add_argument("--ticket", action="store_true", help="print a plain text for a help desk's ticket")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=30.0,
+        metavar="S",
+        help="stop after this many seconds (default 30)",
+    )
+    _language(parser)
+
+
+def _language(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lang", metavar="L", help="language of the texts, for example de")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 1 <= value <= 300:
+        raise argparse.ArgumentTypeError("1 to 300")
+    return value
+
+
+def _speak_utf8() -> None:
+    """Windows consoles and redirected output default to old code pages, which cannot print every name."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+if __name__ == "__main__":
+    main()

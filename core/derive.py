@@ -1,0 +1,121 @@
+"""Findings that need two facts. Pure.
+
+Every rule looks at what was measured, says one thing about it, and knows nothing of causes.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+
+from core.check import Check, info, problem, warn
+from core.checks import certificate, names, nla
+from core.model import F, Finding, Ok, Row
+from core.wire.error_text import PastedError
+
+# Kerberos tolerates five minutes unless a domain says otherwise (MS-GPSB, MaxClockSkew).
+KERBEROS_TOLERANCE_S = 300
+
+_CODE_CERTIFICATE_EXPIRED = 0x1B07  # SSL_ERR_CERT_EXPIRED, IMsTscAxEvents::OnDisconnected
+
+
+def derive(rows: Mapping[str, Row], error: PastedError | None) -> tuple[Finding, ...]:
+    """Everything that follows from several facts together, in the order of RULES."""
+    return tuple(f for rule in RULES for f in rule(rows, error))
+
+
+def _fact(rows: Mapping[str, Row], check: Check[F]) -> F | None:
+    row = rows.get(check.id)
+    return row.measured.fact if row is not None and isinstance(row.measured, Ok) else None
+
+
+Rule = Callable[[Mapping[str, Row], PastedError | None], tuple[Finding, ...]]
+
+
+def _pasted(_rows: Mapping[str, Row], error: PastedError | None) -> tuple[Finding, ...]:
+    """A code that names its own cause. It steers; it never decides alone."""
+    if error is not None and error.code == _CODE_CERTIFICATE_EXPIRED:
+        return (info("error.certificate-expired"),)
+    return ()
+
+
+def _clock_skew(rows: Mapping[str, Row], _error: PastedError | None) -> tuple[Finding, ...]:
+    seen = _fact(rows, nla.CHECK)
+    challenge = seen.challenge if seen else None
+    if challenge is None or challenge.skew_s is None or abs(challenge.skew_s) <= KERBEROS_TOLERANCE_S:
+        return ()
+    found = [
+        problem("clock.skew", seconds=round(challenge.skew_s), minutes=round(abs(challenge.skew_s) / 60))
+    ]
+    if _explains(_fact(rows, certificate.CHECK), challenge.skew_s):
+        found.append(info("clock.explains-certificate"))
+    return tuple(found)
+
+
+def _explains(seen: certificate.CertificateFact | None, skew_s: float) -> bool:
+    """The certificate is out of its time by our clock and inside it by the server's."""
+    if seen is None or seen.certificate is None:
+        return False
+
+    def inside(when: datetime) -> bool:
+        assert seen.certificate is not None
+        return seen.certificate.not_before <= when <= seen.certificate.not_after
+
+    return not inside(seen.now) and inside(seen.now + timedelta(seconds=skew_s))
+
+
+def _machine_renamed(rows: Mapping[str, Row], _error: PastedError | None) -> tuple[Finding, ...]:
+    """A certificate that the machine made for itself, and for another name than it has now: renamed or cloned."""
+    seen, answer = _fact(rows, certificate.CHECK), _fact(rows, nla.CHECK)
+    challenge = answer.challenge if answer else None
+    if seen is None or seen.certificate is None or challenge is None or not seen.certificate.self_issued:
+        return ()
+    own = [n.lower() for n in (challenge.netbios_computer, challenge.dns_computer) if n]
+    if not own or any(_same_machine(name, o) for name in seen.names for o in own):
+        return ()
+    if any(certificate.matches(name, seen.host.lower()) for name in seen.names):
+        return ()  # made on purpose for the name that people type
+    return (
+        problem("certificate.wrong-machine", name=next(iter(seen.names), ""), computer=challenge.computer),
+    )
+
+
+def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple[Finding, ...]:
+    """The name leads to a machine that calls itself otherwise, in the same domain or without one.
+
+    A name of another domain (a dynamic DNS name, a farm's public name) proves nothing, an alias neither, and a
+    certificate made for the typed name says that this is on purpose.
+    """
+    answer, cert = _fact(rows, nla.CHECK), _fact(rows, certificate.CHECK)
+    resolved = _fact(rows, names.CHECK)
+    challenge = answer.challenge if answer else None
+    if answer is None or challenge is None or challenge.computer is None or resolved is None:
+        return ()
+    typed = answer.host.lower().rstrip(".")
+    if _is_address(typed) or typed == "localhost" or resolved.alias:
+        return ()
+    label, _, domain = typed.partition(".")
+    own = {n.lower().partition(".")[0] for n in (challenge.netbios_computer, challenge.dns_computer) if n}
+    own_domain = (challenge.dns_computer or "").lower().partition(".")[2]
+    # NetBIOS names end after 15 characters.
+    if label in own or label[:15] in own or (domain and domain != own_domain):
+        return ()
+    if cert is not None and any(certificate.matches(name, typed) for name in cert.names):
+        return ()
+    return (warn("names.other-machine", typed=answer.host, computer=challenge.computer),)
+
+
+def _same_machine(name: str, own: str) -> bool:
+    """`pc-anna` and `pc-anna.corp.example` are one machine; a NetBIOS name ends after 15 characters."""
+    first, second = name.partition(".")[0], own.partition(".")[0]
+    return first == second or first[:15] == second[:15]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+RULES: tuple[Rule, ...] = (_pasted, _clock_skew, _machine_renamed, _other_machine)

@@ -1,0 +1,110 @@
+"""A real name server on loopback, UDP and TCP, that says what a test wants."""
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+Script: TypeAlias = Callable[[dns.message.Message, bool], Iterable[bytes]]
+"""From a question, and whether it came by TCP, to the messages that go back. By TCP only the first one counts."""
+
+
+@dataclass
+class NameServer:
+    address: str
+    port: int
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Name and type of every question, in lower case without the final dot, in order of arrival."""
+
+
+def knows(records: Mapping[str, Sequence[str]], *, other: dns.rcode.Rcode = dns.rcode.NXDOMAIN) -> Script:
+    """Addresses or aliases by name. `other` is said of names that are not in `records`."""
+
+    def script(query: dns.message.Message, _tcp: bool) -> Iterable[bytes]:
+        yield response(query, records, other).to_wire(max_size=65_535)
+
+    return script
+
+
+def says(code: dns.rcode.Rcode) -> Script:
+    return knows({}, other=code)
+
+
+def silent(_query: dns.message.Message, _tcp: bool) -> Iterable[bytes]:
+    return ()
+
+
+def response(
+    query: dns.message.Message,
+    records: Mapping[str, Sequence[str]],
+    other: dns.rcode.Rcode = dns.rcode.NXDOMAIN,
+) -> dns.message.Message:
+    reply = dns.message.make_response(query)
+    kind = dns.rdatatype.to_text(query.question[0].rdtype)
+    name = asked_name(query)
+    if name not in records:
+        reply.set_rcode(other)
+    while name in records:
+        values = records[name]
+        aliases = [value for value in values if value[0].isalpha()]
+        addresses = [v for v in values if v not in aliases and (":" in v) is (kind == "AAAA")]
+        if aliases:
+            reply.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "CNAME", f"{aliases[0]}."))
+        if addresses:
+            reply.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", kind, *addresses))
+        name = aliases[0] if aliases else ""
+    return reply
+
+
+def asked_name(query: dns.message.Message) -> str:
+    return query.question[0].name.to_text(omit_final_dot=True).lower()
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    script: Script, *, address: str = "127.0.0.1", port: int = 0, tcp: bool = True
+) -> AsyncIterator[NameServer]:
+    """Serve for the length of the block. With `tcp` off, TCP connections are refused."""
+    server = NameServer(address, port)
+
+    def replies(data: bytes, by_tcp: bool) -> list[bytes]:
+        query = dns.message.from_wire(data)
+        server.asked.append((asked_name(query), dns.rdatatype.to_text(query.question[0].rdtype)))
+        return list(script(query, by_tcp))
+
+    class Datagrams(asyncio.DatagramProtocol):
+        transport: asyncio.DatagramTransport
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast("asyncio.DatagramTransport", transport)
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            for reply in replies(data, False):
+                self.transport.sendto(reply, addr)
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+        for reply in replies(await reader.readexactly(length), True)[:1]:
+            writer.write(struct.pack("!H", len(reply)) + reply)
+        await writer.drain()
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=(address, port))
+    server.port = transport.get_extra_info("sockname")[1]
+    listener = await asyncio.start_server(converse, address, server.port) if tcp else None
+    try:
+        yield server
+    finally:
+        transport.close()
+        if listener is not None:
+            listener.close()
+            await listener.wait_closed()
