@@ -5,6 +5,7 @@ why the name is not found, or why it leads somewhere odd.
 """
 
 import asyncio
+import ipaddress
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -119,16 +120,27 @@ async def probe(context: Context, *, port: int = PORT) -> NamesFact:
 
 
 async def name_servers(machine: Machine, settings: NameSettings) -> tuple[NameServer, ...]:
-    """The configured name servers, each with its interface: the one it belongs to, else the one on the way to it."""
+    """The configured name servers, each with its interface: the one it belongs to, else the one on the way to it.
+
+    Raises:
+        Denied, Unsupported: the system does not tell the way.
+    """
     servers: list[NameServer] = []
-    for server in settings.servers:
-        address = literal(server.address)
-        # Windows lists fec0:0:0:ffff::1 to 3 where nobody has configured a server for IPv6 (RFC 3879 ended their use).
-        if address is None or (address.version == 6 and address.is_site_local):
-            continue
-        interface = server.interface or (await machine.net.best_route(address)).interface
+    for server in _usable(settings):
+        interface = server.interface
+        if interface is None:
+            interface = (await machine.net.best_route(ipaddress.ip_address(server.address))).interface
         servers.append(replace(server, interface=interface))
     return tuple(servers)
+
+
+def _usable(settings: NameSettings) -> tuple[NameServer, ...]:
+    def usable(server: NameServer) -> bool:
+        address = literal(server.address)
+        # Windows lists fec0:0:0:ffff::1 to 3 where nobody has configured a server for IPv6 (RFC 3879 ended their use).
+        return address is not None and not (address.version == 6 and address.is_site_local)
+
+    return tuple(server for server in settings.servers if usable(server))
 
 
 async def _hosts_lines(machine: Machine, host: str) -> tuple[HostsLine, ...]:
@@ -145,25 +157,37 @@ async def _ask_servers(machine: Machine, host: str, port: int) -> tuple[AskedSer
         settings = await machine.names.settings()
     except (Denied, Unsupported):
         return None
-    servers = (await name_servers(machine, settings))[:MOST_SERVERS]
-    interfaces = await machine.net.interfaces()
-    vpns = {interface.name for interface in interfaces if interface.kind is LinkKind.VPN}
+    settings = replace(settings, servers=_usable(settings)[:MOST_SERVERS])
     forms = [host]
     if "." not in host:
         forms += [f"{host}.{suffix.strip('.')}" for suffix in settings.search[:MOST_SUFFIXES]]
     forms = [form for form in dict.fromkeys(forms) if can_be_asked(form)]
     if not forms:
         return None
-    answers = await ask_all(tuple({server.address: None for server in servers}), forms, port=port)
+    addresses = tuple({server.address: None for server in settings.servers})
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(ask_all(addresses, forms, port=port), name="every name server")
+        placing = group.create_task(_places(machine, settings), name="interfaces of name servers")
+    servers, vpns = placing.result()
     return tuple(
         AskedServer(
             address=server.address,
             interface=server.interface,
             vpn=server.interface in vpns,
-            answers=tuple(answer for answer in answers if answer.server == server.address),
+            answers=tuple(answer for answer in asking.result() if answer.server == server.address),
         )
         for server in servers
     )
+
+
+async def _places(machine: Machine, settings: NameSettings) -> tuple[tuple[NameServer, ...], frozenset[str]]:
+    """The servers with their interfaces, and which interfaces are VPNs; as far as the system tells."""
+    try:
+        interfaces = await machine.net.interfaces()
+        servers = await name_servers(machine, settings)
+    except (Denied, Unsupported):
+        return settings.servers, frozenset()
+    return servers, frozenset(interface.name for interface in interfaces if interface.kind is LinkKind.VPN)
 
 
 async def _full_forms(

@@ -49,7 +49,7 @@ async def probe(context: Context) -> NegotiateFact:
     if isinstance(answer, Attempt):
         return NegotiateFact(host=context.host, port=context.target.port, negotiation=None, refused=answer)
     speaks_tls = False
-    if greeted is not None and answer.ending is not None and answer.ending.how is How.SILENCE:
+    if greeted is not None and answer.ending is not None and answer.ending.how in (How.SILENCE, *CLOSED):
         speaks_tls = await asyncio.shield(greeted)
     return NegotiateFact(
         host=context.host, port=context.target.port, negotiation=answer, speaks_tls=speaks_tls

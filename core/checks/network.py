@@ -22,7 +22,7 @@ _BY_KIND: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One interface. `default` is the metric of its default route, None if it has none."""
+    """One interface, its IPv4 addresses first. `default` is the metric of its default route, None if it has none."""
 
     name: str
     kind: LinkKind
@@ -50,7 +50,7 @@ async def probe(context: Context) -> NetworkFact:
             name=interface.name,
             kind=interface.kind,
             up=interface.up,
-            addresses=tuple(str(address.ip) for address in interface.addresses),
+            addresses=tuple(str(a.ip) for a in sorted(interface.addresses, key=lambda a: a.version)),
             default=min(metrics, default=None),
         )
 
@@ -75,9 +75,8 @@ def judge(fact: NetworkFact) -> tuple[Finding, ...]:
 
 
 def _given(link: Link) -> list[str]:
-    """Addresses that someone gave to this interface; 169.254.x.x and fe80:: it gives to itself. IPv4 first."""
-    addresses = [address for address in link.addresses if not ip_address(address).is_link_local]
-    return sorted(addresses, key=lambda address: ":" in address)
+    """Addresses that someone gave to this interface; 169.254.x.x and fe80:: it gives to itself."""
+    return [address for address in link.addresses if not ip_address(address).is_link_local]
 
 
 def _importance(link: Link) -> tuple[bool, int, int]:

@@ -39,7 +39,7 @@ async def probe(context: Context) -> NlaCheckFact:
         raise Skip("needs-negotiate", settle="negotiate")
     chosen = said.negotiation.nla
     insists = context.shared.start("without-nla", lambda: _insists(context, address)) if chosen else None
-    challenge = await asyncio.shield(handshake.of(context, address).nla) if chosen else None
+    challenge = await handshake.reached(context, address, lambda talk: talk.nla) if chosen else None
     if chosen and challenge is None:
         raise Skip("conversation-ended-earlier", settle="tls")
     rdp = context.target.rdp
@@ -107,6 +107,5 @@ CHECK = Check(
     probe=probe,
     judge=judge,
     needs=("negotiate",),
-    after=("tls",),
     deadline=14.0,
 )

@@ -12,7 +12,7 @@ from typing import Final
 from core.check import Check, Context, Group, Skip, info, problem, unknown
 from core.checks import names, reach
 from core.model import Finding
-from core.ports import Denied, Echo, EchoOutcome, NeighbourState, Net, Unsupported
+from core.ports import BestRoute, Denied, Echo, EchoOutcome, IpAddress, NeighbourState, Net, Unsupported
 from core.probes.dialer import Connect
 
 MOST_ADDRESSES: Final = 4  # of one name
@@ -27,7 +27,8 @@ class Sign:
     """What was heard of one address.
 
     Attributes:
-        echo: the first try that was answered by anyone, else the last one; None where no echo could be sent.
+        echo: the first try that was answered by anyone, else the last one; None if this PC could send none, and
+            `echo_refused` says why.
         gateway: the next hop; None if the address lies on a network of this PC.
         source: this PC's own address on that way: what it reports is no news from outside.
         neighbour: did the next hop, or without one the address itself, answer ARP or Neighbour Discovery?
@@ -36,6 +37,7 @@ class Sign:
 
     address: str
     echo: Echo | None = None
+    echo_refused: str | None = None
     interface: str | None = None
     gateway: str | None = None
     source: str | None = None
@@ -45,11 +47,10 @@ class Sign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceFact:
-    """One sign for each address that a route leads to. `echo_refused`: why no echo could be sent, if so."""
+    """One sign for each address that a route leads to."""
 
     host: str
     signs: tuple[Sign, ...]
-    echo_refused: str | None = None
 
 
 async def probe(context: Context) -> PresenceFact:
@@ -57,20 +58,23 @@ async def probe(context: Context) -> PresenceFact:
     if reached is not None and reached.answered:
         raise Skip("answered-already")
     resolved = context.fact(names.CHECK)
-    addresses = resolved.addresses[:MOST_ADDRESSES] if resolved else ()
-    reports = _reports(reached)
-    refusals: list[str] = []
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(
-                _look(context.machine.net, address, reports.get(address), refusals), name=f"look {address}"
-            )
-            for address in addresses
-        ]
-    signs = tuple(sign for task in tasks if (sign := task.result()) is not None)
-    if not signs:
+    net = context.machine.net
+    ways = [
+        await net.best_route(ip_address(address))
+        for address in (resolved.addresses[:MOST_ADDRESSES] if resolved else ())
+    ]
+    ways = [way for way in ways if not way.no_route]
+    if not ways:
         raise Skip("needs-route", settle="route")
-    return PresenceFact(host=context.host, signs=signs, echo_refused=next(iter(refusals), None))
+    async with asyncio.TaskGroup() as group:
+        echoes = [group.create_task(_echo(net, way.address), name=f"echo {way.address}") for way in ways]
+    reports = _reports(reached)
+    signs: list[Sign] = []
+    for way, echo in zip(ways, echoes, strict=True):
+        # Read last: the attempts to connect and the echoes made the system look for its neighbour.
+        neighbour = await net.neighbour(way.gateway or way.address)
+        signs.append(_sign(way, echo.result(), neighbour.state, reports.get(str(way.address))))
+    return PresenceFact(host=context.host, signs=tuple(signs))
 
 
 def _reports(reached: reach.ReachFact | None) -> dict[str, str]:
@@ -81,28 +85,27 @@ def _reports(reached: reach.ReachFact | None) -> dict[str, str]:
     }
 
 
-async def _look(net: Net, text: str, unreachable_by: str | None, refusals: list[str]) -> Sign | None:
-    address = ip_address(text)
-    way = await net.best_route(address)
-    if way.no_route:
-        return None
-    echo: Echo | None = None
+async def _echo(net: Net, address: IpAddress) -> Echo | str:
+    """The first try that anyone answers, else the last; or why this PC may not try."""
     try:
         for _ in range(TRIES):
             echo = await net.echo(address, timeout=ECHO_WAIT)
             if echo.outcome is not EchoOutcome.SILENT:
                 break
     except (Denied, Unsupported) as refusal:
-        refusals.append(str(refusal))
-    # Read last: the attempts to connect and the echoes made the system look for its neighbour.
-    neighbour = await net.neighbour(way.gateway or address)
+        return str(refusal)
+    return echo
+
+
+def _sign(way: BestRoute, echo: Echo | str, neighbour: NeighbourState, unreachable_by: str | None) -> Sign:
     return Sign(
-        address=text,
-        echo=echo,
+        address=str(way.address),
+        echo=echo if isinstance(echo, Echo) else None,
+        echo_refused=echo if isinstance(echo, str) else None,
         interface=way.interface,
         gateway=None if way.gateway is None else str(way.gateway),
         source=None if way.source is None else str(way.source),
-        neighbour=neighbour.state,
+        neighbour=neighbour,
         unreachable_by=unreachable_by,
     )
 
@@ -116,15 +119,9 @@ def judge(fact: PresenceFact) -> tuple[Finding, ...]:
     gone = [_gone(sign) for sign in fact.signs]
     if gone[0] is not None and all(gone):
         return (gone[0],)
-    if fact.echo_refused is not None:
-        return (
-            unknown(
-                "presence.no-sign", reason="echo-not-possible", settle="ask-someone-there", host=fact.host
-            ),
-        )
-    return (
-        unknown("presence.no-sign", reason="echo-often-blocked", settle="ask-someone-there", host=fact.host),
-    )
+    heard = any(sign.echo is not None for sign in fact.signs)
+    reason = "echo-often-blocked" if heard else "echo-not-possible"
+    return (unknown("presence.no-sign", reason=reason, settle="ask-someone-there", host=fact.host),)
 
 
 def _alive(sign: Sign) -> Finding | None:

@@ -123,6 +123,5 @@ CHECK = Check(
     probe=probe,
     judge=judge,
     needs=("names",),
-    after=("route",),
     deadline=TCP_WAIT * 3 + 1,
 )

@@ -64,7 +64,14 @@ async def probe(context: Context) -> RouteFact:
     for text in resolved.addresses[:MOST_ADDRESSES] if resolved else ():
         address = ip_address(text)
         best = await net.best_route(address)
-        ways.append(_way(best, own=address.is_loopback or address in own, vpns=vpns, table=table))
+        ways.append(
+            _way(
+                best,
+                own=address.is_loopback or address.is_unspecified or address in own,
+                vpns=vpns,
+                table=table,
+            )
+        )
     return RouteFact(ways=tuple(ways))
 
 

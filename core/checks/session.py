@@ -3,7 +3,6 @@
 With NLA this stage lies behind the password, and the row says so.
 """
 
-import asyncio
 from dataclasses import dataclass
 
 from core.check import Check, Context, Group, Skip, ok, problem, unknown
@@ -30,7 +29,7 @@ async def probe(context: Context) -> SessionCheckFact:
         raise Skip("needs-negotiate", settle="negotiate")
     if said.negotiation.nla:
         raise Skip("behind-the-password")
-    session = await asyncio.shield(handshake.of(context, reach.connected(context)).session)
+    session = await handshake.reached(context, reach.connected(context), lambda talk: talk.session)
     if session is None:
         raise Skip("conversation-ended-earlier", settle="tls")
     return SessionCheckFact(host=context.host, session=session)
@@ -89,6 +88,6 @@ CHECK = Check(
     probe=probe,
     judge=judge,
     needs=("reach",),
-    after=("negotiate", "tls"),
+    after=("negotiate",),
     deadline=14.0,
 )

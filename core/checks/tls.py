@@ -13,7 +13,7 @@ from core.model import Arg, Finding
 from core.probes import handshake, tls_versions
 from core.probes.ending import CLOSED, How
 from core.probes.tls_step import TlsFact
-from core.probes.tls_versions import OLD_TO_NEW, Heard, HelloFact
+from core.probes.tls_versions import UP_TO_TLS12, Heard, HelloFact
 from core.wire.tls_hello import ALERTS, Version
 from core.wire.tls_suites import version_name
 
@@ -43,13 +43,19 @@ async def probe(context: Context) -> TlsCheckFact:
     if said is None or said.negotiation is None or not said.negotiation.tls:
         raise Skip("no-tls-chosen")
     address = reach.connected(context)
-    talk = handshake.of(context, address)
-    hellos = context.shared.start("hellos", lambda: tls_versions.ask_all(context, address, OLD_TO_NEW[::-1]))
-    tls = await asyncio.shield(talk.tls)
+    hellos = context.shared.start("hellos", lambda: tls_versions.ask_all(context, address, UP_TO_TLS12))
+    tls = await handshake.reached(context, address, lambda talk: talk.tls)
     if tls is None:
-        # On the second try the conversation ended before TLS: what negotiate saw is no longer so.
+        # The conversation ended before TLS: what negotiate saw is no longer so.
         raise Skip("conversation-ended-earlier", settle="check-again")
-    return TlsCheckFact(host=context.host, handshake=tls, hellos=await asyncio.shield(hellos))
+    newest: tuple[HelloFact, ...] = ()
+    if tls.version != "TLSv1.3":
+        newest = await asyncio.shield(
+            context.shared.start(
+                "hello 1.3", lambda: tls_versions.ask_all(context, address, (Version.TLS13,))
+            )
+        )
+    return TlsCheckFact(host=context.host, handshake=tls, hellos=newest + await asyncio.shield(hellos))
 
 
 def judge(fact: TlsCheckFact) -> tuple[Finding, ...]:
@@ -74,7 +80,6 @@ def _failed(fact: TlsCheckFact) -> Finding:
     assert ending is not None
     args: dict[str, Arg] = {"host": host, "ms": round(ending.after_ms)}
     modern, old = fact.answered(modern=True), fact.answered(modern=False)
-    alerts = {h.alert for h in fact.hellos if h.heard is Heard.ALERT}
     if ending.how is How.PLAINTEXT:
         return problem("tls.plaintext", **args)
     if modern:
@@ -87,11 +92,20 @@ def _failed(fact: TlsCheckFact) -> Finding:
         return problem("tls.hung-up", how=ending.how, **args)
     if ending.how is How.SILENCE:
         return problem("tls.silent", **args)
-    if ending.how is How.ALERT and alerts <= {_NO_COMMON_VERSION} and ending.alert == _NO_COMMON_VERSION:
+    if ending.how is How.ALERT and _refuses_version(fact):
         return problem("tls.version-refused", **args)
     if ending.how is How.ALERT and ending.alert in _NO_COMMON_SUITE:
         return problem("tls.suite-refused", **args)
     return _died_after_hello(ending.how, ending.alert, args)
+
+
+def _refuses_version(fact: TlsCheckFact) -> bool:
+    """The server calls TLS 1.2 itself the wrong version.
+
+    The answer to TLS 1.3 does not count: a server without it may find none of its suites and say so instead. Nor does
+    the answer to the whole handshake: OpenSSL that may speak only TLS 1.0 and must not says "internal error" there.
+    """
+    return any(h.asked == Version.TLS12 and h.alert == _NO_COMMON_VERSION for h in fact.hellos)
 
 
 def _died_after_hello(how: How, alert: int | None, args: dict[str, Arg]) -> Finding:

@@ -183,7 +183,7 @@ def _negotiate(script: Script, requested: Protocol) -> tuple[Protocol | None, by
     """What the server selects, None if it refuses; and its answer."""
     common = requested & script.offers
     if common:
-        # Windows prefers CredSSP, and of its forms the one that ends with an authorization result.
+        # The strongest: CredSSP before TLS alone, and of its two forms the newer one.
         selected = max(common)
         return selected, negotiation.confirm(selected)
     if script.refusal is None:

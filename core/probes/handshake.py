@@ -7,7 +7,9 @@ No AUTHENTICATE is ever sent and no user is named: no log-on is tried, so no acc
 
 import asyncio
 import ipaddress
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from core.check import Context
 from core.probes import credssp_step, session_step, x224_step
@@ -17,6 +19,8 @@ from core.probes.session_step import SessionFact
 from core.probes.tls_step import TlsFact, TlsStream
 from core.probes.x224_step import Answer, NegotiationFact
 from core.wire import x224
+
+T = TypeVar("T")
 
 TCP_WAIT = 3.5  # seconds; long enough for the SYNs that systems send again after 1 and 3 seconds
 
@@ -84,6 +88,16 @@ def of(context: Context, address: str) -> Handshake:
     handshake = context.shared.keep(key, lambda: Handshake(context, address))
     context.shared.start(key, handshake.run)
     return handshake
+
+
+async def reached(
+    context: Context, address: str, stage: Callable[[Handshake], "asyncio.Future[T | None]"]
+) -> T | None:
+    """The result of one stage; if the first conversation ended before it, that of a second one, else None."""
+    result = await asyncio.shield(stage(of(context, address)))
+    if result is None and context.attempt == 1:
+        result = await asyncio.shield(stage(of(replace(context, attempt=2), address)))
+    return result
 
 
 def server_name(context: Context) -> str | None:

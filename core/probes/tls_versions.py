@@ -22,7 +22,7 @@ from core.wire.tls_hello import ServerFlight, Version, client_hello, read_server
 from core.wire.tls_suites import suite_name
 
 WAIT = 2.0  # seconds for the answer to one hello
-OLD_TO_NEW = (Version.SSL3, Version.TLS10, Version.TLS11, Version.TLS12, Version.TLS13)
+UP_TO_TLS12 = (Version.TLS12, Version.TLS11, Version.TLS10, Version.SSL3)
 
 
 class Heard(StrEnum):
@@ -125,15 +125,9 @@ async def _converse(connection: Connection, version: Version, hello: bytes) -> H
 
 
 async def ask_all(context: Context, address: str, versions: Sequence[Version]) -> tuple[HelloFact, ...]:
-    """One hello for each version, two at a time: a third place stays free for the conversation itself."""
-    gate = asyncio.Semaphore(2)
-
-    async def one(version: Version) -> HelloFact:
-        async with gate:
-            return await ask(context, address, version)
-
+    """One hello for each version, as many at a time as the dialer allows."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(v), name=f"hello {v.name}") for v in versions]
+        tasks = [group.create_task(ask(context, address, v), name=f"hello {v.name}") for v in versions]
     return tuple(task.result() for task in tasks)
 
 

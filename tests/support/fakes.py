@@ -1,7 +1,7 @@
 """A PC made of data: every port of `core.ports`, with state instead of a system behind it.
 
 Made without arguments it is healthy: one cable to a home router, which is its name server. Arguments change what
-differs. `denied` and `unsupported` name questions (methods) that raise; names that no port has are refused.
+differs. `denied` and `unsupported` name questions (methods) that raise; a name that the port does not have is a mistake of the test.
 """
 
 import ipaddress
@@ -9,6 +9,7 @@ import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from weakref import WeakSet
 
 from core.ports import (
     BestRoute,
@@ -59,6 +60,11 @@ ROUTES = (
     Route(destination=ipaddress.ip_network("0.0.0.0/0"), interface="eth0", gateway=ROUTER, metric=100),
     Route(destination=ipaddress.ip_network("192.0.2.0/24"), interface="eth0", metric=100),
 )
+NEIGHBOURS = (
+    Neighbour(address=ROUTER, state=NeighbourState.REACHABLE, interface="eth0", mac="02:00:00:00:00:01"),
+)
+TCP = TcpInfo(rtt_ms=0.2, rtt_var_ms=0.1, min_rtt_ms=0.1, send_mss=1448, path_mtu=1500)
+SERVERS = (NameServer(address=str(ROUTER), interface="eth0"),)
 LOCALHOST = (HostsLine("127.0.0.1", "localhost", 1), HostsLine("::1", "localhost", 2))
 
 
@@ -90,7 +96,7 @@ class FakeNames:
         self,
         known: Mapping[str, Sequence[str] | ResolveFailure] | None = None,
         *,
-        servers: Sequence[NameServer] = (NameServer(address=str(ROUTER), interface="eth0"),),
+        servers: Sequence[NameServer] = SERVERS,
         search: Sequence[str] = (),
         hosts: Sequence[HostsLine] = LOCALHOST,
         took_ms: float = 1.0,
@@ -148,13 +154,9 @@ class FakeNet:
         *,
         interfaces: Sequence[Interface] = (LOOPBACK, CABLE),
         routes: Sequence[Route] = ROUTES,
-        neighbours: Sequence[Neighbour] = (
-            Neighbour(
-                address=ROUTER, state=NeighbourState.REACHABLE, interface="eth0", mac="02:00:00:00:00:01"
-            ),
-        ),
+        neighbours: Sequence[Neighbour] = NEIGHBOURS,
         echoes: Mapping[str, Echo] | None = None,
-        tcp: TcpInfo | None = TcpInfo(rtt_ms=0.2, rtt_var_ms=0.1, min_rtt_ms=0.1, send_mss=1448, path_mtu=1500),
+        tcp: TcpInfo | None = TCP,
         notice: IcmpNotice | None = None,
         denied: Collection[str] = (),
         unsupported: Collection[str] = (),
@@ -165,5 +167,139 @@ class FakeNet:
         self._echoes = {ipaddress.ip_address(address): echo for address, echo in (echoes or {}).items()}
         self._tcp = tcp
         self._notice = notice
-        self._watched: set[int] = set()
+        self._watched: WeakSet[socket.socket] = WeakSet()
         self._guard = _Guard(Net, denied, unsupported)
+
+    async def interfaces(self) -> tuple[Interface, ...]:
+        self._guard.pass_("interfaces")
+        return self._interfaces
+
+    async def routes(self) -> tuple[Route, ...]:
+        self._guard.pass_("routes")
+        return self._routes
+
+    async def best_route(self, address: IpAddress) -> BestRoute:
+        self._guard.pass_("best_route")
+        if self._is_own(address):
+            loopback = next(i for i in self._interfaces if i.kind is LinkKind.LOOPBACK)
+            return BestRoute(address=address, interface=loopback.name, source=address, mtu=loopback.mtu)
+        up = {interface.name: interface for interface in self._interfaces if interface.up}
+        usable = [r for r in self._routes if address in r.destination and (r.blocked or r.interface in up)]
+        if not usable:
+            return BestRoute(address=address, no_route=True, detail="no route")
+        route = max(usable, key=lambda route: (route.destination.prefixlen, -route.metric))
+        if route.blocked:
+            return BestRoute(address=address, no_route=True, detail="unreachable route")
+        interface = up[route.interface or ""]
+        sources = [own.ip for own in interface.addresses if own.version == address.version]
+        return BestRoute(
+            address=address,
+            interface=interface.name,
+            source=sources[0] if sources else None,
+            gateway=route.gateway,
+            mtu=interface.mtu,
+        )
+
+    async def neighbour(self, address: IpAddress) -> Neighbour:
+        self._guard.pass_("neighbour")
+        return self._neighbours.get(address) or Neighbour(address=address, state=NeighbourState.NONE)
+
+    async def echo(
+        self,
+        address: IpAddress,
+        *,
+        payload: int = 32,
+        dont_fragment: bool = False,
+        ttl: int | None = None,
+        timeout: float,
+    ) -> Echo:
+        self._guard.pass_("echo")
+        if address in self._echoes:
+            return self._echoes[address]
+        if self._is_own(address):
+            return Echo(outcome=EchoOutcome.REPLY, took_ms=0.1, sender=str(address))
+        return Echo(outcome=EchoOutcome.SILENT, took_ms=timeout * 1000)
+
+    def tcp_info(self, sock: socket.socket) -> TcpInfo | None:
+        return self._tcp if _is_connected(sock) else None
+
+    def watch_icmp(self, sock: socket.socket, *, on: bool = True) -> None:
+        if on:
+            self._watched.add(sock)
+        else:
+            self._watched.discard(sock)
+
+    def icmp_notice(self, sock: socket.socket) -> IcmpNotice | None:
+        return self._notice if sock in self._watched and not _is_connected(sock) else None
+
+    def _is_own(self, address: IpAddress) -> bool:
+        own = [own for interface in self._interfaces for own in interface.addresses]
+        return address.is_loopback or any(address == one.ip for one in own)
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+class FakeFirewall:
+    """Implements `core.ports.Firewall`. What is not in `answers` passes.
+
+    Args:
+        answers: what happens to a connection to an address (as text) and port.
+    """
+
+    def __init__(
+        self,
+        answers: Mapping[tuple[str, int], OutgoingAnswer] | None = None,
+        *,
+        denied: Collection[str] = (),
+        unsupported: Collection[str] = (),
+    ) -> None:
+        self._answers = {
+            (ipaddress.ip_address(a), port): answer for (a, port), answer in (answers or {}).items()
+        }
+        self._guard = _Guard(Firewall, denied, unsupported)
+
+    async def outgoing_tcp(self, address: IpAddress, port: int, *, interface: str | None) -> OutgoingAnswer:
+        self._guard.pass_("outgoing_tcp")
+        return self._answers.get((address, port), OutgoingAnswer(block=Block.PASSES))
+
+
+class FakeClock:
+    """Implements `core.ports.Clock`. The clock stands at `time` until a test sets another."""
+
+    def __init__(
+        self,
+        time: datetime = datetime(2026, 11, 22, 9, 0, tzinfo=UTC),
+        *,
+        synchronised: bool | None = True,
+        estimated_error_ms: float | None = 2.0,
+        denied: Collection[str] = (),
+        unsupported: Collection[str] = (),
+    ) -> None:
+        self.time = time
+        self._state = ClockState(synchronised=synchronised, estimated_error_ms=estimated_error_ms)
+        self._guard = _Guard(Clock, denied, unsupported)
+
+    def now(self) -> datetime:
+        self._guard.pass_("now")
+        return self.time
+
+    def state(self) -> ClockState:
+        self._guard.pass_("state")
+        return self._state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeMachine:
+    """Implements `core.ports.Machine`."""
+
+    platform: str = "fake"
+    names: FakeNames = field(default_factory=FakeNames)
+    net: FakeNet = field(default_factory=FakeNet)
+    firewall: FakeFirewall = field(default_factory=FakeFirewall)
+    clock: FakeClock = field(default_factory=FakeClock)

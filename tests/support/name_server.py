@@ -74,6 +74,7 @@ async def serving(
 ) -> AsyncIterator[NameServer]:
     """Serve for the length of the block. With `tcp` off, TCP connections are refused."""
     server = NameServer(address, port)
+    closed = asyncio.Event()
 
     def replies(data: bytes, by_tcp: bool) -> list[bytes]:
         query = dns.message.from_wire(data)
@@ -85,6 +86,9 @@ async def serving(
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = cast("asyncio.DatagramTransport", transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            closed.set()
 
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
             for reply in replies(data, False):
@@ -105,6 +109,7 @@ async def serving(
         yield server
     finally:
         transport.close()
+        await closed.wait()
         if listener is not None:
             listener.close()
             await listener.wait_closed()

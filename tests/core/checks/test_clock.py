@@ -2,8 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.checks.clock import RELEASED, ClockFact, judge
+from core.checks.clock import CHECK, RELEASED, ClockFact, judge
 from core.model import State
+from tests.support.fakes import FakeClock, FakeMachine
+from tests.support.running import fact, run_one
 
 NOW = (RELEASED + timedelta(days=30)).isoformat()
 OLD = (RELEASED - timedelta(seconds=1)).isoformat()
@@ -30,3 +32,15 @@ def test_judge(now: str, synchronised: bool | None, finding: str, state: State) 
 def test_release_date_is_past() -> None:
     """A date in the future would call every clock wrong."""
     assert datetime.now(UTC) > RELEASED
+
+
+def test_probe() -> None:
+    machine = FakeMachine(clock=FakeClock(RELEASED, synchronised=False, estimated_error_ms=7.5))
+    row = run_one(machine, CHECK, host=None)
+    assert [finding.id for finding in row.findings] == ["clock.not-synchronised"]
+    assert fact(row) == ClockFact(now="2026-11-01T00:00:00+00:00", synchronised=False, estimated_error_ms=7.5)
+
+
+def test_a_system_that_does_not_tell() -> None:
+    row = run_one(FakeMachine(clock=FakeClock(unsupported=["state"])), CHECK, host=None)
+    assert (row.state, row.findings[0].reason) == (State.SKIPPED, "unsupported")

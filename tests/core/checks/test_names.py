@@ -203,3 +203,22 @@ def test_the_system_is_late_and_a_server_knows() -> None:
     assert (late.id, late.state) == ("names.late", State.WARN)
     assert late.args == {"name": NAME, "server": "192.0.2.53", "ms": 4000}
     assert (silent.id, silent.args) == ("names.one-server-silent", {"server": "192.0.2.57"})
+
+
+# --- probe
+
+TUN = Interface(name="tun0", index=3, kind=LinkKind.VPN, up=True, addresses=(ip_interface("127.0.0.2/32"),))
+NET = fakes.FakeNet(
+    interfaces=[replace(fakes.CABLE, addresses=()), TUN],
+    routes=[
+        Route(destination=ip_network("127.0.0.1/32"), interface="eth0"),
+        Route(destination=ip_network("127.0.0.2/32"), interface="tun0"),
+    ],
+)
+
+
+class OnNet(fakes.FakeNet):
+    """Routes decide here also about loopback addresses, where the name servers of the tests are."""
+
+    def _is_own(self, address: IpAddress) -> bool:
+        return False

@@ -111,9 +111,85 @@ def test_judge(signs: list[Sign], finding: tuple[str, State], args: dict[str, Ar
         assert found.args == args
 
 
-@pytest.mark.parametrize(
-    ("refused", "reason"), [(None, "echo-often-blocked"), ("no way", "echo-not-possible")]
-)
-def test_no_sign_says_why(refused: str | None, reason: str) -> None:
-    (found,) = judge(PresenceFact(host="pc", signs=(replace(FAR, echo=None),), echo_refused=refused))
+@pytest.mark.parametrize(("tried", "reason"), [(SILENT, "echo-often-blocked"), (None, "echo-not-possible")])
+def test_no_sign_says_why(tried: Echo | None, reason: str) -> None:
+    (found,) = judge(PresenceFact(host="pc", signs=(replace(FAR, echo=tried),)))
     assert (found.id, found.reason, found.settle) == ("presence.no-sign", reason, "ask-someone-there")
+
+
+# --- probe
+
+
+def row_of(
+    net: fakes.FakeNet, *addresses: str, outcome: Connect = Connect.SILENT, icmp: IcmpNotice | None = None
+) -> Row:
+    """The row after attempts to connect that all ended with `outcome`; those would leave this PC."""
+
+    async def tried(context: Context) -> reach.ReachFact:
+        attempts = tuple(
+            Attempt(address=address, port=3389, outcome=outcome, took_ms=3000.0, icmp=icmp) for address in addresses
+        )
+        return reach.ReachFact(host=context.host, port=3389, attempts=attempts)
+
+    machine = fakes.FakeMachine(names=fakes.FakeNames({"localhost": addresses}), net=net)
+    # The one name about which no name server is asked.
+    return run_one(machine, names.CHECK, replace(reach.CHECK, probe=tried), CHECK, host="localhost")
+
+
+def neighbour(address: str, state: NeighbourState) -> Neighbour:
+    return Neighbour(address=ip_address(address), state=state, interface="eth0")
+
+
+@pytest.mark.parametrize("outcome", [Connect.CONNECTED, Connect.REFUSED])
+def test_who_answered_already_is_left_in_peace(outcome: Connect) -> None:
+    row = row_of(fakes.FakeNet(), "192.0.2.7", outcome=outcome)
+    assert (row.state, reason(row)) == (State.SKIPPED, "answered-already")
+
+
+def test_echo_from_afar() -> None:
+    net = fakes.FakeNet(echoes={"198.51.100.7": echo(EchoOutcome.REPLY, "198.51.100.7")})
+    row = row_of(net, "192.0.2.7", "198.51.100.7")
+    assert [finding.id for finding in row.findings] == ["presence.alive"]
+    near, far = fact(row).signs
+    assert (near.gateway, near.neighbour, near.echo.outcome) == (None, NeighbourState.NONE, EchoOutcome.SILENT)
+    assert (far.gateway, far.neighbour, far.source) == ("192.0.2.1", NeighbourState.REACHABLE, "192.0.2.50")
+    assert row.tries == 1
+
+
+def test_nobody_in_the_neighbour_table_is_measured_twice() -> None:
+    row = row_of(fakes.FakeNet(neighbours=[neighbour("192.0.2.7", NeighbourState.FAILED)]), "192.0.2.7")
+    assert [finding.id for finding in row.findings] == ["presence.absent"]
+    assert row.tries == 2
+
+
+def test_silent_router() -> None:
+    row = row_of(fakes.FakeNet(neighbours=[neighbour("192.0.2.1", NeighbourState.INCOMPLETE)]), "198.51.100.7")
+    assert [finding.id for finding in row.findings] == ["presence.router-silent"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "finding"),
+    [(Connect.UNREACHABLE, "presence.unreachable-reported"), (Connect.PROHIBITED, "presence.no-sign")],
+)
+def test_a_report_from_the_way(outcome: Connect, finding: str) -> None:
+    icmp = IcmpNotice(sender="203.0.113.9", type=3, code=1, prohibited=False)
+    row = row_of(fakes.FakeNet(), "198.51.100.7", outcome=outcome, icmp=icmp)
+    assert [found.id for found in row.findings] == [finding]
+
+
+def test_no_way_to_send_an_echo() -> None:
+    for net in (fakes.FakeNet(denied=["echo"]), fakes.FakeNet(unsupported=["echo"])):
+        row = row_of(net, "198.51.100.7")
+        assert (row.findings[0].id, row.findings[0].reason) == ("presence.no-sign", "echo-not-possible")
+        assert "echo:" in fact(row).signs[0].echo_refused
+
+
+def test_addresses_without_a_route() -> None:
+    row = row_of(fakes.FakeNet(), "2001:db8::7", "198.51.100.7")
+    assert [sign.address for sign in fact(row).signs] == ["198.51.100.7"]
+    assert reason(row_of(fakes.FakeNet(), "2001:db8::7")) == "needs-route"
+
+
+def test_a_system_that_hides_its_neighbours() -> None:
+    row = row_of(fakes.FakeNet(denied=["neighbour"]), "192.0.2.7")
+    assert (row.state, reason(row)) == (State.UNKNOWN, "denied")

@@ -1,9 +1,14 @@
 from dataclasses import replace
+from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from core.checks.route import Covering, RouteFact, Way, judge
+from core.checks import names
+from core.checks.route import CHECK, Covering, RouteFact, Way, judge
 from core.model import Arg, State
+from core.ports import Interface, LinkKind, Route
+from tests.support import fakes
+from tests.support.running import fact, run_one
 
 DEFAULT = Covering(network="0.0.0.0/0", interface="eth0", gateway="192.168.1.1")
 HALF = Covering(network="0.0.0.0/1", interface="tun0", vpn=True)
@@ -89,3 +94,77 @@ def test_overlap(way: Way, overlaps: bool) -> None:
     if overlaps:
         assert found[0].args == {"network": "192.168.1.0/24", "interface": "eth0", "other": "tun0"}
         assert found[1].state is State.OK
+
+
+# --- probe
+
+TUN = Interface(name="tun0", index=3, kind=LinkKind.VPN, up=True, addresses=(ip_interface("10.8.0.2/24"),))
+WITH_VPN = (
+    *fakes.ROUTES,
+    Route(destination=ip_network("10.8.0.0/24"), interface="tun0"),
+    Route(destination=ip_network("10.5.0.0/16"), interface="tun0", gateway=ip_address("10.8.0.1")),
+    Route(
+        destination=ip_network("192.0.2.0/24"), interface="tun0", gateway=ip_address("10.8.0.1"), metric=500
+    ),
+    Route(destination=ip_network("203.0.113.0/24"), interface=None, blocked=True),
+)
+
+
+def probed(*addresses: str, routes: tuple[Route, ...] = WITH_VPN) -> RouteFact:
+    machine = fakes.FakeMachine(
+        names=fakes.FakeNames({"localhost": addresses}),
+        net=fakes.FakeNet(interfaces=[fakes.LOOPBACK, fakes.CABLE, TUN], routes=routes),
+    )
+    # The one name about which no name server is asked.
+    found = fact(run_one(machine, names.CHECK, CHECK, host="localhost"))
+    assert isinstance(found, RouteFact)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("address", "findings"),
+    [
+        ("198.51.100.7", ["route.ok"]),
+        ("192.0.2.7", ["route.overlap", "route.on-link"]),
+        ("192.0.2.50", ["route.local"]),
+        ("127.0.0.1", ["route.local"]),
+        ("0.0.0.0", ["route.local"]),
+        ("10.5.0.7", ["route.through-vpn"]),
+        ("10.8.0.1", ["route.through-vpn"]),
+        ("203.0.113.7", ["route.blocked"]),
+        ("2001:db8::7", ["route.none"]),
+    ],
+)
+def test_probe_and_judge(address: str, findings: list[str]) -> None:
+    assert [finding.id for finding in judge(probed(address))] == findings
+
+
+def test_probe_keeps_what_a_technician_asks_for() -> None:
+    (way,) = probed("10.5.0.7").ways
+    assert way == Way(
+        address="10.5.0.7",
+        interface="tun0",
+        gateway="10.8.0.1",
+        source="10.8.0.2",
+        vpn=True,
+        routes=(
+            Covering(network="10.5.0.0/16", interface="tun0", gateway="10.8.0.1", vpn=True),
+            Covering(network="0.0.0.0/0", interface="eth0", gateway="192.0.2.1"),
+        ),
+    )
+
+
+def test_probe_looks_at_each_address_in_order() -> None:
+    ways = probed("2001:db8::7", "192.0.2.7").ways
+    assert [(way.address, way.no_route) for way in ways] == [("2001:db8::7", True), ("192.0.2.7", False)]
+    assert len(probed(*(f"198.51.100.{n}" for n in range(100))).ways) == 8
+
+
+def test_an_address_with_a_zone() -> None:
+    routes = (*fakes.ROUTES, Route(destination=ip_network("fe80::/64"), interface="eth0"))
+    (way,) = probed("fe80::5%eth0", routes=routes).ways
+    assert (way.address, way.interface, judge(RouteFact(ways=(way,)))[0].id) == (
+        "fe80::5%eth0",
+        "eth0",
+        "route.on-link",
+    )

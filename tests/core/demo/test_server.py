@@ -381,7 +381,7 @@ def test_without_the_flag_udp_is_refused() -> None:
         sock.settimeout(5)
         sock.connect(("127.0.0.1", server.port))
         sock.send(rdpudp.syn(0xCAFE))
-        with pytest.raises(ConnectionRefusedError):
+        with pytest.raises(ConnectionError):
             sock.recv(2000)
 
 
@@ -405,7 +405,10 @@ def test_a_taken_port_is_an_error() -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
-        with pytest.raises(OSError, match="in use"), serving("healthy", port=sock.getsockname()[1], udp=True):
+        with (
+            pytest.raises(OSError, match=r"in use|10048"),
+            serving("healthy", port=sock.getsockname()[1], udp=True),
+        ):
             pass
 
 

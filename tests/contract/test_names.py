@@ -1,0 +1,55 @@
+"""What every implementation of `core.ports.Names` keeps."""
+
+import asyncio
+import sys
+
+import pytest
+
+from core.machine import this_machine
+from core.ports import Names, ResolveFailure, Unsupported
+from tests.support.fakes import FakeNames
+
+
+@pytest.fixture(params=["fake", "this machine"])
+def names(request) -> Names:
+    return FakeNames() if request.param == "fake" else this_machine().names
+
+
+def test_localhost_is_loopback(names):
+    resolution = asyncio.run(names.resolve("localhost", timeout=5))
+    assert resolution.name == "localhost"
+    assert resolution.failure is None
+    assert {"127.0.0.1", "::1"} & set(resolution.addresses)
+
+
+def test_an_address_stands_for_itself(names):
+    for address in ("127.0.0.1", "192.0.2.7", "2001:db8::7"):
+        resolution = asyncio.run(names.resolve(address, timeout=5))
+        assert resolution.addresses == (address,)
+        assert resolution.failure is None
+
+
+# None of them is a name that could go out to a name server.
+@pytest.mark.parametrize("name", ["", "a..b", "x" * 64 + ".test", "\ud800"])
+def test_what_is_no_name_is_an_answer_and_no_error(names, name):
+    resolution = asyncio.run(names.resolve(name, timeout=5))
+    assert resolution.addresses == ()
+    assert resolution.failure is ResolveFailure.NOT_FOUND
+
+
+def test_an_answer_has_addresses_or_a_failure_and_a_duration(names):
+    for name in ("localhost", "a..b"):
+        resolution = asyncio.run(names.resolve(name, timeout=5))
+        assert bool(resolution.addresses) != (resolution.failure is not None)
+        assert 0 <= resolution.took_ms < 5000
+
+
+def test_the_hosts_file_knows_localhost(names):
+    try:
+        hosts = asyncio.run(names.hosts())
+    except Unsupported:
+        assert sys.platform != "linux"
+        return
+    assert "localhost" in {line.name for line in hosts}
+    assert all(line.line >= 1 for line in hosts)
+    assert [line.line for line in hosts] == sorted(line.line for line in hosts)
