@@ -106,7 +106,8 @@ class Check(Generic[F]):
 
     Attributes:
         needs: checks that must have run, and not ended red or unmeasured, for this one to make sense.
-        after: checks whose facts this one reads if they are there, whatever they say.
+        reads: checks whose facts this one looks at, whatever they say; they run with it.
+        after: checks that shall be over first, if they run at all.
         deadline: seconds for one try; a net below the waits inside the probe, which mean something.
         retry: measure a second time before it turns red. For everything that goes over a network.
     """
@@ -116,9 +117,15 @@ class Check(Generic[F]):
     probe: Callable[[Context], Awaitable[F]]
     judge: Callable[[F], tuple[Finding, ...]]
     needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     deadline: float = 8.0
     retry: bool = True
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Every check that has to be over before this one starts."""
+        return self.needs + self.reads + self.after
 
 
 def ok(finding: str, **args: Arg) -> Finding:

@@ -45,7 +45,7 @@ class Plan:
         for check in self.checks:
             if check.id in seen:
                 raise ValueError(f"two checks are called {check.id}")
-            if missing := set(check.needs + check.after) - seen:
+            if missing := set(check.parents) - seen:
                 raise ValueError(
                     f"{check.id} needs {', '.join(sorted(missing))}, which no earlier check is called"
                 )
@@ -78,7 +78,7 @@ async def run_checks(
     cancelled = False
 
     async def one(check: Check[Any], context: Context) -> None:
-        for parent in check.needs + check.after:
+        for parent in check.parents:
             await done[parent].wait()
         blocker = next((p for p in check.needs if not _carries(rows[p])), None)
         if blocker is None:
@@ -240,6 +240,6 @@ def select(checks: Sequence[Check[Any]], only: frozenset[str] | None) -> Plan:
         check = by_id[queue.pop()]
         if check.id not in wanted:
             wanted.add(check.id)
-            queue.extend(check.needs)
+            queue.extend(check.needs + check.reads)
     chosen = tuple(c for c in checks if c.id in wanted)
     return Plan(checks=tuple(replace(c, after=tuple(a for a in c.after if a in wanted)) for c in chosen))

@@ -155,6 +155,6 @@ CHECK = Check(
     probe=probe,
     judge=judge,
     needs=("negotiate",),
-    after=("tls",),
+    reads=("tls",),
     deadline=8.0,
 )

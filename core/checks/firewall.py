@@ -64,8 +64,8 @@ def judge(fact: FirewallFact) -> tuple[Finding, ...]:
     )
 
 
-def _named(rule: Rule) -> dict[str, str]:
-    return {"address": rule.address, "rule": rule.rule or "?", "place": rule.place or "?"}
+def _named(rule: Rule) -> dict[str, str | None]:
+    return {"address": rule.address, "rule": rule.rule, "place": rule.place}
 
 
 CHECK = Check(

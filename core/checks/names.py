@@ -86,6 +86,12 @@ class NamesFact:
     hosts: tuple[HostsLine, ...] = ()
     servers: tuple[AskedServer, ...] | None = ()
 
+    @property
+    def alias(self) -> str | None:
+        """The name that this one stands for in DNS (CNAME)."""
+        answers = (answer for server in self.servers or () for answer in server.answers)
+        return next((answer.alias for answer in answers if answer.alias), None)
+
 
 async def probe(context: Context, *, port: int = PORT) -> NamesFact:
     """`port` is where the name servers listen; it differs in tests only."""

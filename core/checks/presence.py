@@ -154,6 +154,6 @@ CHECK = Check(
     probe=probe,
     judge=judge,
     needs=("names",),
-    after=("reach",),
+    reads=("reach",),
     deadline=TRIES * ECHO_WAIT + 3,
 )

@@ -88,6 +88,6 @@ CHECK = Check(
     probe=probe,
     judge=judge,
     needs=("reach",),
-    after=("negotiate",),
+    reads=("negotiate",),
     deadline=14.0,
 )

@@ -106,5 +106,5 @@ def _is_private(address: str) -> bool:
 
 
 CHECK = Check(
-    id="vpn", group=Group.LOCAL, probe=probe, judge=judge, after=("names",), deadline=3.0, retry=False
+    id="vpn", group=Group.LOCAL, probe=probe, judge=judge, reads=("names",), deadline=3.0, retry=False
 )

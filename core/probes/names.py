@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -55,6 +55,7 @@ class Answer:
     """One server's word on the addresses (A and AAAA together) of one name.
 
     Attributes:
+        alias: the name that the asked one stands for (CNAME), if it has the addresses.
         took_ms: until both answers were there, or until we stopped waiting.
         detail: what the system said when the question could not be sent, or the unusual response code.
     """
@@ -63,6 +64,7 @@ class Answer:
     name: str
     outcome: Outcome
     addresses: tuple[str, ...] = ()
+    alias: str | None = None
     took_ms: float = 0.0
     detail: str = ""
 
@@ -131,6 +133,7 @@ async def ask(server: str, name: str, *, port: int = PORT, timeout: float = SERV
         name=name,
         outcome=min((reply.outcome for reply in replies), key=_OF_TYPES.index),
         addresses=addresses[:_MOST_ADDRESSES],
+        alias=next((reply.alias for reply in replies if reply.alias), None),
         took_ms=elapsed_ms(started),
         detail=next((reply.detail for reply in replies if reply.detail), ""),
     )
@@ -140,6 +143,7 @@ async def ask(server: str, name: str, *, port: int = PORT, timeout: float = SERV
 class _Reply:
     outcome: Outcome
     addresses: tuple[str, ...] = ()
+    alias: str | None = None
     detail: str = ""
     truncated: bool = False
 
@@ -159,8 +163,8 @@ def _question(name: str, kind: str) -> _Question:
     import dns.message  # noqa: PLC0415
     import dns.rcode  # noqa: PLC0415
     import dns.rdatatype  # noqa: PLC0415
-    import dns.rdtypes.IN.A  # noqa: PLC0415
-    import dns.rdtypes.IN.AAAA  # noqa: PLC0415
+    from dns.rdtypes.IN.A import A  # noqa: PLC0415
+    from dns.rdtypes.IN.AAAA import AAAA  # noqa: PLC0415
 
     # Without EDNS, as the simplest of home routers understand it; addresses fit into 512 bytes.
     query = dns.message.make_query(name, kind, use_edns=False)
@@ -177,20 +181,20 @@ def _question(name: str, kind: str) -> _Question:
                 return None
         except (dns.exception.DNSException, ValueError):
             return None
-        # The alias chain (CNAME) before an address is the server's affair: its addresses count, whoever's they are.
-        records: Iterable[object] = (record for rrset in reply.answer for record in rrset)
-        addresses = tuple(
-            record.address
-            for record in records
-            if isinstance(record, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA)
-        )[:_MOST_ADDRESSES]
+        # The chain of aliases that leads to an address is the server's affair: only where it ends counts.
+        records = [(rrset.name, record) for rrset in reply.answer for record in rrset]
+        found = [(owner, r.address) for owner, r in records if isinstance(r, A | AAAA)][:_MOST_ADDRESSES]
         code = reply.rcode()
         outcome = outcomes.get(code, Outcome.SERVFAIL)
-        if outcome is Outcome.NODATA and addresses:
-            outcome = Outcome.FOUND
+        if outcome is not Outcome.NODATA:
+            found = []
+        aliases = [
+            owner.to_text(omit_final_dot=True) for owner, _ in found if owner != query.question[0].name
+        ]
         return _Reply(
-            outcome=outcome,
-            addresses=addresses if outcome is Outcome.FOUND else (),
+            outcome=Outcome.FOUND if found else outcome,
+            addresses=tuple(address for _, address in found),
+            alias=aliases[0] if aliases else None,
             detail="" if code in outcomes else dns.rcode.to_text(code),
             truncated=bool(reply.flags & dns.flags.TC),
         )

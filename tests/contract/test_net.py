@@ -33,7 +33,7 @@ def listener():
 
 def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+        return int(server.getsockname()[1])
 
 
 def test_there_is_one_loopback_with_its_address(net):

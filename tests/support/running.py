@@ -26,8 +26,9 @@ async def run(
         checks=tuple(
             replace(
                 check,
-                needs=tuple(need for need in check.needs if need in chosen),
-                after=tuple(other for other in check.after if other in chosen),
+                needs=tuple(parent for parent in check.needs if parent in chosen),
+                reads=tuple(parent for parent in check.reads if parent in chosen),
+                after=tuple(parent for parent in check.after if parent in chosen),
             )
             for check in checks
         )

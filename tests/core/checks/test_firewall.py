@@ -1,8 +1,11 @@
 import pytest
 
-from core.checks.firewall import FirewallFact, Rule, judge
-from core.model import State
-from core.ports import Block
+from core.checks import names
+from core.checks.firewall import CHECK, FirewallFact, Rule, judge
+from core.model import Row, State
+from core.ports import Block, OutgoingAnswer
+from tests.support import fakes
+from tests.support.running import fact, run_one
 
 PASS = Rule(address="192.0.2.5", block=Block.PASSES)
 PASS_V6 = Rule(address="2001:db8::5", block=Block.PASSES)
@@ -71,7 +74,9 @@ def test_probe_asks_for_every_address_and_the_port() -> None:
 def test_an_address_without_a_route_is_left_out() -> None:
     answer = OutgoingAnswer(block=Block.DROPPED)
     firewall = fakes.FakeFirewall({("192.0.2.7", 3390): answer})
-    assert [finding.id for finding in row_of(firewall, "2001:db8::7", "192.0.2.7").findings] == ["firewall.blocks"]
+    assert [finding.id for finding in row_of(firewall, "2001:db8::7", "192.0.2.7").findings] == [
+        "firewall.blocks"
+    ]
     assert [finding.id for finding in row_of(firewall, "2001:db8::7").findings] == ["firewall.passes"]
 
 
@@ -82,6 +87,8 @@ def test_an_address_without_a_route_is_left_out() -> None:
         (fakes.FakeFirewall(unsupported=["outgoing_tcp"]), State.SKIPPED, "unsupported", None),
     ],
 )
-def test_rules_that_cannot_be_read(firewall: fakes.FakeFirewall, state: State, why: str, settle: str | None) -> None:
+def test_rules_that_cannot_be_read(
+    firewall: fakes.FakeFirewall, state: State, why: str, settle: str | None
+) -> None:
     row = row_of(firewall, "192.0.2.7")
     assert (row.state, row.findings[0].reason, row.findings[0].settle) == (state, why, settle)

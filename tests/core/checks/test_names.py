@@ -1,11 +1,20 @@
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 import pytest
 
-from core.checks.names import SLOW_MS, AskedServer, NamesFact, judge
-from core.model import Arg, State
-from core.ports import HostsLine, Resolution, ResolveFailure
+from core.checks.names import CHECK, SLOW_MS, AskedServer, NamesFact, judge, probe
+from core.model import Arg, Gateway, Row, State
+from core.ports import HostsLine, Interface, LinkKind, NameServer, Resolution, ResolveFailure
 from core.probes.names import Answer, Outcome
+from tests.support import fakes
+from tests.support.name_server import NameServer as NameServerHere
+from tests.support.name_server import Script, knows, serving, silent
+from tests.support.running import fact, reason, run
 
 FOUND, NXDOMAIN, NODATA, SERVFAIL = Outcome.FOUND, Outcome.NXDOMAIN, Outcome.NODATA, Outcome.SERVFAIL
 REFUSED, GARBAGE, SILENT = Outcome.REFUSED, Outcome.GARBAGE, Outcome.SILENT
@@ -189,6 +198,15 @@ def test_of_several_forms_the_best_answer_counts() -> None:
     assert refusals.said is NXDOMAIN
 
 
+def test_alias() -> None:
+    answer = Answer(
+        server="192.0.2.53", name=NAME, outcome=FOUND, addresses=("10.0.0.5",), alias="real.example"
+    )
+    assert works(KNOWS, replace(KNOWS, answers=(answer,))).alias == "real.example"
+    assert works(KNOWS).alias is None
+    assert replace(works(), servers=None).alias is None
+
+
 # --- nothing to ask
 
 
@@ -207,18 +225,147 @@ def test_the_system_is_late_and_a_server_knows() -> None:
 
 # --- probe
 
-TUN = Interface(name="tun0", index=3, kind=LinkKind.VPN, up=True, addresses=(ip_interface("127.0.0.2/32"),))
-NET = fakes.FakeNet(
-    interfaces=[replace(fakes.CABLE, addresses=()), TUN],
-    routes=[
-        Route(destination=ip_network("127.0.0.1/32"), interface="eth0"),
-        Route(destination=ip_network("127.0.0.2/32"), interface="tun0"),
+ONE, TWO = "127.0.0.1", "127.0.0.2"
+TUN = Interface(name="tun0", index=3, kind=LinkKind.VPN, up=True)
+NET = fakes.FakeNet(interfaces=[fakes.LOOPBACK, fakes.CABLE, TUN])
+
+
+def probed(
+    host: str | None = NAME,
+    *scripts: Script,
+    machine_names: fakes.FakeNames,
+    gateway: Gateway | None = None,
+    net: fakes.FakeNet = NET,
+) -> tuple[Row, list[list[str]]]:
+    """The row, and the names that each of the (one or two) name servers was asked for."""
+
+    async def measure() -> tuple[Row, list[list[str]]]:
+        async with contextlib.AsyncExitStack() as stack:
+            servers: list[NameServerHere] = []
+            for address, script in zip((ONE, TWO), scripts, strict=False):
+                port = servers[0].port if servers else 0
+                servers.append(await stack.enter_async_context(serving(script, address=address, port=port)))
+            port = servers[0].port if servers else 9
+            check = replace(CHECK, probe=lambda context: probe(context, port=port))
+            rows = await run(fakes.FakeMachine(names=machine_names, net=net), [check], host, gateway=gateway)
+            return rows["names"], [sorted({name for name, _ in server.asked}) for server in servers]
+
+    return asyncio.run(measure())
+
+
+def names(
+    known: Mapping[str, Sequence[str] | ResolveFailure] | None = None, **others: Any
+) -> fakes.FakeNames:
+    servers = (NameServer(address=ONE), NameServer(address=TWO, interface="tun0"))
+    return fakes.FakeNames(
+        {NAME: ("10.0.0.5",)} if known is None else known, **{"servers": servers, **others}
+    )
+
+
+RECORDS = {NAME: ["10.0.0.5"], "pc.corp.example": ["10.0.0.5"]}
+
+
+def test_everyone_agrees() -> None:
+    row, asked = probed(NAME, knows(RECORDS), knows(RECORDS), machine_names=names(search=["corp.example"]))
+    assert [finding.id for finding in row.findings] == OK
+    assert asked == [[NAME], [NAME]], "a full name gets no suffix"
+    found = fact(row)
+    assert (found.name, found.addresses, found.system.addresses) == (NAME, ("10.0.0.5",), ("10.0.0.5",))
+    assert [(s.address, s.interface, s.vpn, s.said) for s in found.servers] == [
+        (ONE, "lo", False, FOUND),
+        (TWO, "tun0", True, FOUND),
+    ]
+    assert msgspec.json.encode(found)
+
+
+def test_hosts_lines_of_this_name_only() -> None:
+    hosts = [HostsLine("10.0.0.5", "PC.Example", 7), HostsLine("10.0.0.6", "pc", 8)]
+    row, _ = probed(
+        NAME,
+        knows({NAME: ["10.0.0.99"]}),
+        machine_names=names(hosts=hosts, servers=[NameServer(address=ONE)]),
+    )
+    assert [finding.id for finding in row.findings] == OVERRIDE
+    assert fact(row).hosts == (hosts[0],)
+
+
+def test_a_short_name_is_asked_with_every_suffix() -> None:
+    search = ["corp.example", ".example.", "bad..suffix", "", "corp.example"]
+    row, asked = probed("pc", knows({}), machine_names=names({}, search=search))
+    assert asked == [["pc", "pc.corp.example", "pc.example"]]
+    assert row.findings[0].id == "names.not-found"
+    assert row.tries == 2
+
+
+def test_the_full_form_is_confirmed_by_the_system() -> None:
+    here = names({"pc.corp.example": ("10.0.0.5",)}, search=["corp.example", "other.example"])
+    row, _ = probed("pc", knows(RECORDS), machine_names=here)
+    assert [(finding.id, dict(finding.args)) for finding in row.findings] == [
+        ("names.full-form-works", {"name": "pc", "full": "pc.corp.example"}),
+        ("names.one-server-silent", {"server": TWO}),
+    ]
+    assert here.asked == ["pc", "pc.corp.example"] * 2
+
+
+def test_only_the_server_behind_the_vpn_knows() -> None:
+    row, _ = probed(NAME, knows({}), knows(RECORDS), machine_names=names({}))
+    assert [finding.id for finding in row.findings] == ["names.vpn-server-knows"]
+    assert row.findings[0].args["server"] == TWO
+
+
+def test_nobody_answers() -> None:
+    here = names({NAME: ResolveFailure.SILENT}, servers=[NameServer(address=ONE)])
+    row, _ = probed(NAME, silent, machine_names=here)
+    assert [finding.id for finding in row.findings] == ["names.server-silent"]
+    assert here.asked == [NAME, NAME]
+
+
+def test_the_system_hangs_on_a_dead_server() -> None:
+    row, _ = probed(NAME, silent, knows(RECORDS), machine_names=names({NAME: ResolveFailure.SILENT}))
+    assert [finding.id for finding in row.findings] == ["names.late", "names.one-server-silent"]
+    assert fact(row).addresses == ("10.0.0.5",), "the other checks go on with it"
+    assert row.tries == 1
+
+
+@pytest.mark.parametrize("host", ["10.0.0.5", "fd00::5", "fe80::5%eth0", "127.0.0.1"])
+def test_an_address_asks_nobody(host: str) -> None:
+    here = names()
+    row, asked = probed(host, knows(RECORDS), machine_names=here)
+    assert (row.findings[0].id, fact(row).addresses, asked, here.asked) == (
+        "names.not-needed",
+        (host,),
+        [[]],
+        [],
+    )
+
+
+def test_about_this_computer_only_the_system_is_asked() -> None:
+    row, asked = probed("localhost", knows(RECORDS), machine_names=names(search=["corp.example"]))
+    assert [finding.id for finding in row.findings] == OK
+    assert (fact(row).addresses, asked) == (("127.0.0.1", "::1"), [[]])
+
+
+@pytest.mark.parametrize(
+    ("host", "gateway", "why"),
+    [
+        (None, None, "no-target"),
+        (NAME, Gateway(host="rdg.example"), "goes-through-gateway"),
     ],
 )
+def test_nothing_to_resolve(host: str | None, gateway: Gateway | None, why: str) -> None:
+    row, asked = probed(host, knows(RECORDS), machine_names=names(), gateway=gateway)
+    assert (row.state, reason(row), asked) == (State.SKIPPED, why, [[]])
 
 
-class OnNet(fakes.FakeNet):
-    """Routes decide here also about loopback addresses, where the name servers of the tests are."""
+def test_a_gateway_for_some_ways_only_leaves_the_name_to_us() -> None:
+    row, _ = probed(machine_names=names(servers=[]), gateway=Gateway(host="rdg.example", always=False))
+    assert [finding.id for finding in row.findings] == OK
 
-    def _is_own(self, address: IpAddress) -> bool:
-        return False
+
+def test_what_the_system_hides_is_left_out() -> None:
+    row, _ = probed(NAME, knows(RECORDS), machine_names=names(denied=["settings", "hosts"]))
+    assert [finding.id for finding in row.findings] == OK
+    assert (fact(row).servers, fact(row).hosts) == (None, ())
+    sandbox = fakes.FakeNet(denied=["interfaces", "best_route"])
+    row, _ = probed(NAME, knows(RECORDS), knows(RECORDS), machine_names=names(), net=sandbox)
+    assert [(s.interface, s.vpn) for s in fact(row).servers] == [(None, False), ("tun0", False)]

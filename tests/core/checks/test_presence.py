@@ -1,10 +1,16 @@
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
-from core.checks.presence import PresenceFact, Sign, judge
-from core.model import Arg, State
-from core.ports import Echo, EchoOutcome, NeighbourState
+from core.check import Context
+from core.checks import names, reach
+from core.checks.presence import CHECK, PresenceFact, Sign, judge
+from core.model import Arg, Row, State
+from core.ports import Echo, EchoOutcome, IcmpNotice, Neighbour, NeighbourState
+from core.probes.dialer import Attempt, Connect
+from tests.support import fakes
+from tests.support.running import fact, reason, run_one
 
 SILENT = Echo(outcome=EchoOutcome.SILENT, took_ms=700.0)
 NEAR = Sign(
@@ -127,7 +133,8 @@ def row_of(
 
     async def tried(context: Context) -> reach.ReachFact:
         attempts = tuple(
-            Attempt(address=address, port=3389, outcome=outcome, took_ms=3000.0, icmp=icmp) for address in addresses
+            Attempt(address=address, port=3389, outcome=outcome, took_ms=3000.0, icmp=icmp)
+            for address in addresses
         )
         return reach.ReachFact(host=context.host, port=3389, attempts=attempts)
 
@@ -151,7 +158,11 @@ def test_echo_from_afar() -> None:
     row = row_of(net, "192.0.2.7", "198.51.100.7")
     assert [finding.id for finding in row.findings] == ["presence.alive"]
     near, far = fact(row).signs
-    assert (near.gateway, near.neighbour, near.echo.outcome) == (None, NeighbourState.NONE, EchoOutcome.SILENT)
+    assert (near.gateway, near.neighbour, near.echo.outcome) == (
+        None,
+        NeighbourState.NONE,
+        EchoOutcome.SILENT,
+    )
     assert (far.gateway, far.neighbour, far.source) == ("192.0.2.1", NeighbourState.REACHABLE, "192.0.2.50")
     assert row.tries == 1
 
@@ -163,7 +174,9 @@ def test_nobody_in_the_neighbour_table_is_measured_twice() -> None:
 
 
 def test_silent_router() -> None:
-    row = row_of(fakes.FakeNet(neighbours=[neighbour("192.0.2.1", NeighbourState.INCOMPLETE)]), "198.51.100.7")
+    row = row_of(
+        fakes.FakeNet(neighbours=[neighbour("192.0.2.1", NeighbourState.INCOMPLETE)]), "198.51.100.7"
+    )
     assert [finding.id for finding in row.findings] == ["presence.router-silent"]
 
 

@@ -1,7 +1,15 @@
+from dataclasses import replace
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
+
 import pytest
 
-from core.checks.vpn import Path, Vpn, VpnFact, judge
+from core.checks import names
+from core.checks.vpn import CHECK, Path, Vpn, VpnFact, judge
 from core.model import Arg, State
+from core.ports import Interface, LinkKind, NameServer, Route
+from tests.support import fakes
+from tests.support.running import fact, reason, run_one
 
 OFF = Vpn(interface="tun1", up=False)
 ON = Vpn(interface="tun0", up=True, networks=("10.8.0.0/24",), servers=("10.8.0.1",))
@@ -88,7 +96,9 @@ def test_probe() -> None:
     row = run_one(machine(), names.CHECK, CHECK, host="10.5.0.7")
     assert [finding.id for finding in row.findings] == ["vpn.carries-target"]
     assert fact(row) == VpnFact(
-        vpns=(Vpn(interface="tun0", up=True, networks=("10.8.0.0/24", "10.5.0.0/16"), servers=("10.8.0.1",)),),
+        vpns=(
+            Vpn(interface="tun0", up=True, networks=("10.8.0.0/24", "10.5.0.0/16"), servers=("10.8.0.1",)),
+        ),
         paths=(Path(address="10.5.0.7", interface="tun0"),),
     )
 

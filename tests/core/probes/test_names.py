@@ -36,14 +36,15 @@ def talk(script: Script, *, name: str, timeout: float = 1.5, tcp: bool = True) -
 def test_both_families_of_addresses() -> None:
     answer, server = talk(knows(PC), name="pc.example")
     assert (answer.server, answer.name, answer.outcome) == ("127.0.0.1", "pc.example", Outcome.FOUND)
-    assert answer.addresses == ("192.0.2.5", "2001:db8::5")
+    assert (answer.addresses, answer.alias) == (("192.0.2.5", "2001:db8::5"), None)
     assert 0 < answer.took_ms < 1000
     assert sorted(server.asked) == [("pc.example", "A"), ("pc.example", "AAAA")]
 
 
 def test_addresses_behind_an_alias() -> None:
     answer = asking(knows({"pc.example": ["real.example"], "real.example": ["192.0.2.6"]}))
-    assert (answer.outcome, answer.addresses) == (Outcome.FOUND, ("192.0.2.6",))
+    assert (answer.outcome, answer.addresses, answer.alias) == (Outcome.FOUND, ("192.0.2.6",), "real.example")
+    assert asking(knows({"pc.example": ["real.example"], "real.example": []})).outcome is Outcome.NODATA
 
 
 @pytest.mark.parametrize(
