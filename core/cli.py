@@ -174,7 +174,7 @@ def _demo(options: argparse.Namespace, texts: Texts) -> int:
     from core.machine import this_machine  # noqa: PLC0415
 
     if options.fault not in play.names():
-        raise UsageError("app.no-fault", fault=plain(options.fault), faults=", ".join(play.names()))
+        raise UsageError("app.no-fault", fault=plain(options.fault))
     limits = Options(time_limit=options.timeout)
     with play.server(options.fault) as port:
         print(texts.say("app.demo", {"fault": options.fault, "port": port}), file=sys.stderr)
@@ -229,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     explaining.set_defaults(command=_explain)
 
     listing = commands.add_parser("list", help="list what this program knows")
-    listing.add_argument("what", choices=("checks", "causes", "fixes"))
+    listing.add_argument("what", choices=("checks", "causes", "fixes", "demos"))
     _language(listing)
     listing.set_defaults(command=_list)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from core.checks import ALL
 from core.code_book import Source, Trust
 from core.codes import explain
+from core.demo.faults import FAULTS
 from core.knowledge import causes
 from core.model import Certainty, CheckDone, CheckStarted, Event, Run, RunDone, State
 from core.report.document import sentence
@@ -193,17 +194,19 @@ def _sources(sources: Iterable[Source]) -> Iterable[str]:
 
 
 def listing(what: str, texts: Texts) -> str:
-    """The checks, causes or fixes that this version has: id and title, a line each."""
+    """What this version has of one kind: id and title, a line each."""
     if what == "checks":
         rows = [(c.id, texts.say(f"check.{c.id}")) for c in ALL]
     elif what == "causes":
         rows = [(cause, texts.say(f"cause.{cause}.title")) for cause in causes()]
+    elif what == "demos":
+        rows = [(fault, "") for fault in FAULTS]
     else:
         rows = []
     if not rows:
         return texts.say("app.no-fixes") + "\n"
     width = max(len(row[0]) for row in rows)
-    return "".join(f"{row[0]:<{width}}  {row[1]}\n" for row in rows)
+    return "".join(f"{row[0]:<{width}}  {row[1]}".rstrip() + "\n" for row in rows)
 
 
 def _wrap(text: str, *, indent: int = 0, hang: int | None = None) -> list[str]:

@@ -24,7 +24,6 @@ def test_an_error_is_estimated_only_of_a_clock_that_is_kept(clock):
     try:
         state = clock.state()
     except (Denied, Unsupported) as reason:
-        assert str(reason)
-        return
+        pytest.skip(str(reason))
     assert state.synchronised or state.estimated_error_ms is None
     assert (state.estimated_error_ms or 0) >= 0

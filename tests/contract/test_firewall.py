@@ -19,8 +19,7 @@ def test_there_is_an_answer_or_a_reason(make, address, interface):
     try:
         answer = asyncio.run(make().outgoing_tcp(ip_address(address), 3389, interface=interface))
     except (Denied, Unsupported) as reason:
-        assert str(reason)
-        return
+        pytest.skip(str(reason))
     assert isinstance(answer.block, Block)
     assert (answer.rule is None) or answer.block is not Block.PASSES
     assert len(answer.rule or "") <= 200
