@@ -14,7 +14,7 @@ from core.codes import explain
 from core.demo.faults import FAULTS
 from core.knowledge import causes
 from core.model import Certainty, CheckDone, CheckStarted, Event, Run, RunDone, State
-from core.report.document import sentence
+from core.report.document import family_body, sentence
 from core.report.ticket import MARKS, counts
 from core.text import Texts
 
@@ -81,7 +81,7 @@ def _result(run: Run, texts: Texts) -> Iterable[str]:
         yield texts.say("app.stopped")
     yield say(f"family.{verdict.family}")
     if verdict.cause is None:
-        yield from _wrap(say(f"family.{verdict.family}.body"))
+        yield from _wrap(say(family_body(run)))
     else:
         if verdict.certainty is not Certainty.CERTAIN:
             yield say(f"certainty.{verdict.certainty}")
@@ -117,12 +117,9 @@ def _result(run: Run, texts: Texts) -> Iterable[str]:
 
 
 def _rows(run: Run, texts: Texts) -> Iterable[str]:
-    derived: dict[str, list[str]] = {}
-    for finding in run.derived:
-        derived.setdefault(finding.check, []).append(f"{MARKS[finding.state]} {sentence(finding, texts)}")
     for row in run.rows:
         title = texts.say(f"check.{row.check}")
-        lines = [f"{MARKS[f.state]} {sentence(f, texts)}" for f in row.findings] + derived.get(row.check, [])
+        lines = [f"{MARKS[f.state]} {sentence(f, texts)}" for f in row.findings]
         yield from _wrap(f"{title:<22} {lines[0]}", indent=2, hang=30)
         for more in lines[1:]:
             yield from _wrap(f"{'':<22} {more}", indent=2, hang=30)

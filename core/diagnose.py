@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.knowledge import Cause, Way
-from core.model import Arg, Certainty, Family, Finding, State, Target, Verdict, Where, Who
+from core.model import Arg, Certainty, Family, Finding, State, Target, Verdict, Where, Who, gravest
 
 # What a client must get through, and the findings that say that it did. NLA, or the session where the server wants
 # no NLA, is the last step that can be seen without a password.
@@ -100,12 +100,13 @@ def _no_cause(findings: Sequence[Finding], ids: set[str], target: Target) -> Ver
 
 
 def _counts(findings: Iterable[Finding]) -> dict[str, Arg]:
-    """How many rows are fine and how many could not be told, by their first finding."""
-    first: dict[str, State] = {}
+    """How many rows are fine and how many could not be told."""
+    rows: dict[str, list[State]] = {}
     for finding in findings:
-        first.setdefault(finding.check, finding.state)
-    fine = sum(state in (State.OK, State.INFO) for state in first.values())
-    unfinished = sum(state is State.UNKNOWN for state in first.values())
+        rows.setdefault(finding.check, []).append(finding.state)
+    states = [gravest(row) for row in rows.values()]
+    fine = sum(state in (State.OK, State.INFO) for state in states)
+    unfinished = states.count(State.UNKNOWN)
     return {"fine": fine, "unfinished": unfinished}
 
 

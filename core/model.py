@@ -4,7 +4,7 @@ Frozen data without behaviour. Nothing here holds a sentence: ids and arguments 
 them into a person's language. The values of the enums are a contract with texts, knowledge and reports.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -26,6 +26,14 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     SKIPPED = "skipped"
     INFO = "info"
+
+
+_GRAVEST_FIRST = (State.PROBLEM, State.WARN, State.UNKNOWN, State.OK, State.INFO, State.SKIPPED)
+
+
+def gravest(states: Iterable[State]) -> State:
+    """The state that stands for several: one problem outweighs any number of good answers."""
+    return min(states, key=_GRAVEST_FIRST.index)
 
 
 class Where(StrEnum):
@@ -139,7 +147,7 @@ class Row:
     """One check after its run: a line of the panel.
 
     Attributes:
-        findings: at least one; the first is the headline of the row.
+        findings: at least one, the headline of the row first; what derive says about it last.
         measured: what the probe brought home, for evidence and for other checks.
         tries: how often the probe ran. 2 means that the first result was bad and was measured again.
         first_try: finding ids of a first try that the second one contradicted, else empty.
@@ -157,7 +165,7 @@ class Row:
 
     @property
     def state(self) -> State:
-        return self.findings[0].state
+        return gravest(f.state for f in self.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +189,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Everything one run has learnt; the report is made from it."""
+    """Everything one run has learnt; the report is made from it.
+
+    `steering` are findings that belong to no row: what the pasted error says.
+    """
 
     id: str
     started: str
@@ -190,14 +201,14 @@ class Run:
     addresses: tuple[str, ...]
     error: PastedError | None
     rows: tuple[Row, ...]
-    derived: tuple[Finding, ...]
+    steering: tuple[Finding, ...]
     verdict: Verdict
     connections: int
     cancelled: bool = False
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        return tuple(f for row in self.rows for f in row.findings) + self.derived
+        return tuple(f for row in self.rows for f in row.findings) + self.steering
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core import derive as derived
@@ -12,7 +12,7 @@ from core.check import Check, Group
 from core.checks import ALL, names
 from core.diagnose import diagnose
 from core.engine import HARD_STOP, Emit, run_checks, select
-from core.model import Ok, Row, Run, Target
+from core.model import Finding, Ok, Row, Run, Target
 from core.ports import Machine
 from core.probes.dialer import Dialer
 from core.wire.error_text import PastedError
@@ -92,7 +92,9 @@ def conclude(
     """From rows to a Run with its verdict. Pure; a cancelled run is concluded from what it has."""
     by_check = {row.check: row for row in rows}
     more = derived.derive(by_check, error)
-    findings = tuple(f for row in rows for f in row.findings) + more
+    rows = tuple(_with(row, more) for row in rows)
+    steering = tuple(f for f in more if f.check not in by_check)
+    findings = tuple(f for row in rows for f in row.findings) + steering
     return Run(
         id=run_id,
         started=started,
@@ -100,12 +102,17 @@ def conclude(
         target=target,
         addresses=_addresses(by_check.get(names.CHECK.id)),
         error=error,
-        rows=tuple(rows),
-        derived=more,
+        rows=rows,
+        steering=steering,
         verdict=diagnose(findings, knowledge.causes(), target),
         connections=connections,
         cancelled=cancelled,
     )
+
+
+def _with(row: Row, derived: Sequence[Finding]) -> Row:
+    own = tuple(f for f in derived if f.check == row.check)
+    return replace(row, findings=row.findings + own) if own else row
 
 
 def _addresses(row: Row | None) -> tuple[str, ...]:

@@ -129,7 +129,7 @@ def build(run: Run, texts: Texts) -> Report:
         verdict=_verdict(run, texts),
         findings=[
             *(part for row in run.rows for part in _row(row, texts)),
-            *(_finding(f, texts) for f in run.derived),
+            *(_finding(f, texts) for f in run.steering),
         ],
     )
 
@@ -154,7 +154,7 @@ def _verdict(run: Run, texts: Texts) -> VerdictPart:
     verdict = run.verdict
     if verdict.cause is None:
         headline = texts.say(f"family.{verdict.family}", verdict.args)
-        explanation = texts.say(f"family.{verdict.family}.body", verdict.args)
+        explanation = texts.say(family_body(run), verdict.args)
     else:
         headline = " ".join(texts.say(f"cause.{c}", verdict.args) for c in verdict.candidates)
         explanation = " ".join(texts.say(f"cause.{c}.why", verdict.args) for c in verdict.candidates)
@@ -209,6 +209,12 @@ def _evidence(row: Row) -> dict[str, Any]:
         fact = msgspec.to_builtins(row.measured.fact, str_keys=True)
         return fact if isinstance(fact, dict) else {"value": fact}
     return {"not_measured": row.measured.why.value, "detail": row.measured.detail}
+
+
+def family_body(run: Run) -> str:
+    """The text id of what a verdict without a cause means. A run without a target has connected to nobody."""
+    here = run.verdict.family is Family.FINE and run.target.host is None
+    return "family.fine.body-here" if here else f"family.{run.verdict.family}.body"
 
 
 def sentence(finding: Finding, texts: Texts) -> str:

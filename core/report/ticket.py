@@ -1,5 +1,6 @@
 """The ticket: the run in 15 to 25 lines of plain ASCII, ready to paste into a help desk's form."""
 
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 
@@ -15,12 +16,15 @@ MARKS = {
     State.SKIPPED: "[--]",
     State.INFO: "[i ]",
 }
-_LONGEST_LINE = 160
+_WIDTH = 110
+_UNDER_VALUES = " " * 15
+_LONGEST = 2000  # characters of one entry
 
 
 def render(run: Run, texts: Texts) -> str:
     """The ticket text, ending with a line end."""
-    return "\n".join(_ascii(line) for line in _lines(build(run, texts), run, texts)) + "\n"
+    lines = (wrapped for line in _lines(build(run, texts), run, texts) for wrapped in _wrap(_ascii(line)))
+    return "\n".join(lines) + "\n"
 
 
 def _lines(report: Report, run: Run, texts: Texts) -> Iterable[str]:
@@ -82,7 +86,13 @@ def _correlation(report: Report) -> str | None:
     return None
 
 
+def _wrap(line: str) -> list[str]:
+    return textwrap.wrap(
+        line, _WIDTH, subsequent_indent=_UNDER_VALUES, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def _ascii(line: str) -> str:
     """ASCII alone, since ticket systems and mails still break the rest; umlauts lose their dots, not themselves."""
-    simple = unicodedata.normalize("NFKD", plain(line, _LONGEST_LINE).replace("…", "..."))
+    simple = unicodedata.normalize("NFKD", plain(line, _LONGEST).replace("…", "..."))
     return simple.encode("ascii", "ignore").decode()

@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from core.machine import this_machine
-from core.ports import Names, ResolveFailure, Unsupported
+from core.ports import ResolveFailure, Unsupported
 from core.windows.machine import WindowsNames
 from tests.support.fakes import FakeNames
 
+HERE = [FakeNames, lambda: this_machine().names]
+
 
 # The names of Windows are asked portably, so they answer here too.
-@pytest.fixture(
-    params=[FakeNames, lambda: this_machine().names, WindowsNames], ids=["fake", "this machine", "windows"]
-)
-def names(request) -> Names:
+@pytest.fixture(params=[*HERE, WindowsNames], ids=["fake", "this machine", "windows"])
+def names(request):
     return request.param()
 
 
@@ -47,9 +47,10 @@ def test_an_answer_has_addresses_or_a_failure_and_a_duration(names):
         assert 0 <= resolution.took_ms < 5000
 
 
-def test_the_hosts_file_knows_localhost(names):
+@pytest.mark.parametrize("make", HERE, ids=["fake", "this machine"])
+def test_the_hosts_file_knows_localhost(make):
     try:
-        hosts = asyncio.run(names.hosts())
+        hosts = asyncio.run(make().hosts())
     except Unsupported as reason:
         pytest.skip(str(reason))
     assert "localhost" in {line.name for line in hosts}

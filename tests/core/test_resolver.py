@@ -3,20 +3,24 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import pytest
 
 from core import resolver
-from core.ports import ResolveFailure
+from core.ports import Resolution, ResolveFailure
 
 
-def resolve(monkeypatch, getaddrinfo, timeout=5.0):
+def resolve(
+    monkeypatch: pytest.MonkeyPatch, getaddrinfo: Callable[..., Any], timeout: float = 5.0
+) -> Resolution:
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asyncio.run(resolver.resolve("pc.test", timeout=timeout))
 
 
-def raising(error):
-    def getaddrinfo(*args, **kwargs):
+def raising(error: OSError) -> Callable[..., NoReturn]:
+    def getaddrinfo(*args: object, **kwargs: object) -> NoReturn:
         raise error
 
     return getaddrinfo

@@ -54,9 +54,6 @@ WORDS = {
 }
 
 
-TO_MEND: dict[str, pytest.MarkDecorator] = {}
-
-
 # --- the catalogues ---
 
 
@@ -345,7 +342,7 @@ def test_every_finding_that_proves_a_cause_can_be_found() -> None:
 @pytest.mark.parametrize(
     ("cause_id", "twin"),
     [
-        pytest.param(cause_id, way.twin, marks=TO_MEND.get(cause_id, ()))
+        (cause_id, way.twin)
         for cause_id, cause in knowledge.causes().items()
         for way in cause.when
         if way.twin is not None

@@ -1,13 +1,14 @@
-"""Both ends of a conversation on loopback: a server of a few lines, and the context that a probe runs in."""
+"""Both ends of a conversation on loopback: a server of a few lines, and the context in which a probe runs."""
 
 import asyncio
 import contextlib
-import errno
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from types import ModuleType
+from typing import Any, TypeVar
 
 import pytest
 
@@ -15,13 +16,17 @@ from core.check import Context, Shared
 from core.model import Gateway, Target
 from core.ports import Machine
 from core.probes import credssp_step, gateway, session_step, tls_step, tls_versions, x224_step
-from core.probes.dialer import Connection, Dialer
+from core.probes.dialer import PER_RUN, Connection, Dialer
 from core.wire.rdp_file import RdpFile
 from tests.support.fakes import FakeMachine
 
-MOST_BYTES = 1 << 20
-"""What a probe may take from one server: 1 MB."""
+T = TypeVar("T")
 
+MOST_BYTES = 1 << 20
+"""What a probe takes from one connection at most: 1 MB."""
+
+_LONGEST_S = 10.0  # for one test; only a deadline that does not hold comes near
+_SETTLED_S = 0.05
 _WAITS: tuple[tuple[ModuleType, str], ...] = (
     (x224_step, "WAIT"),
     (tls_step, "WAIT"),
@@ -31,7 +36,6 @@ _WAITS: tuple[tuple[ModuleType, str], ...] = (
     (tls_versions, "WAIT"),
     (gateway, "HTTP_WAIT"),
 )
-_SETTLED_S = 0.05
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.2) -> None:
@@ -40,17 +44,67 @@ def hurry(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.2) -> None:
         monkeypatch.setattr(module, name, seconds)
 
 
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, which must end in time and find no task left."""
+
+    async def watched() -> T:
+        async with asyncio.timeout(_LONGEST_S):
+            result = await main
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return result
+
+    return asyncio.run(watched())
+
+
+# --- The client's end
+
+
+@contextlib.asynccontextmanager
+async def context(
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    machine: Machine | None = None,
+    gateway: Gateway | None = None,
+    rdp: RdpFile | None = None,
+    attempt: int = 1,
+    per_run: int = PER_RUN,
+) -> AsyncIterator[Context]:
+    """What a probe may use. The end of the block waits for the measurements that the probe has started."""
+    machine = machine or FakeMachine()
+    async with asyncio.TaskGroup() as group:
+        yield Context(
+            machine=machine,
+            target=Target(typed=host, host=host, port=port, gateway=gateway, rdp=rdp),
+            dialer=Dialer(machine.net, per_run=per_run),
+            shared=Shared(group),
+            rows={},
+            attempt=attempt,
+        )
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int, host: str = "127.0.0.1") -> AsyncIterator[Connection]:
+    """A connection of the dialer; a failed attempt fails the test."""
+    async with Dialer(FakeMachine().net).dial(host, port, timeout=5) as connection:
+        assert isinstance(connection, Connection), connection
+        yield connection
+
+
+# --- The server's end
+
+
 class Peer:
-    """One accepted connection. `received` is what its talk has read."""
+    """One accepted connection; `received` is what the client said."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self.received = b""
 
-    async def hear(self, most: int = 65_536) -> bytes:
+    async def hear(self) -> bytes:
         """The next bytes; none if the client has gone."""
-        data = await self._reader.read(most)
+        data = await self._reader.read(65_536)
         self.received += data
         return data
 
@@ -59,95 +113,79 @@ class Peer:
         await self._writer.drain()
 
     async def silence(self) -> None:
-        """Nothing more, until the client goes."""
+        """Nothing more until the client goes."""
         while await self.hear():
             pass
 
     async def finish(self) -> None:
-        """FIN, and what the client still says is read: unread input would make it RST."""
+        """FIN. What the client still says is heard, for unread input would make it RST."""
         self._writer.write_eof()
         await self.silence()
 
-    def reset(self) -> None:
+    async def reset(self) -> None:
         """RST."""
-        sock = self._writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._writer.transport.abort()
+
+    def close(self) -> None:
+        self._writer.close()
 
 
 Talk = Callable[[Peer], Awaitable[None]]
 
 
 class Listener:
-    """A server that gives each connection to a function. `peers` are all connections, in their order."""
+    """A server that gives each connection to a talk. `peers` are all connections so far."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._tasks: list[asyncio.Task[None]] = []
+        self.port = 0
         self.peers: list[Peer] = []
+
+    async def start(self, host: str, tls: ssl.SSLContext | None) -> asyncio.Server:
+        server = await asyncio.start_server(self._accept, host, 0, ssl=tls)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = Peer(reader, writer)
+        self.peers.append(peer)
+        self._tasks.append(asyncio.get_running_loop().create_task(self._serve(peer), name="loopback peer"))
+
+    async def _serve(self, peer: Peer) -> None:
+        try:
+            with contextlib.suppress(OSError):  # the client went first
+                await self._talk(peer)
+        finally:
+            peer.close()
+
+    async def stop(self) -> None:
+        """End every talk. Raises what a talk raised."""
+        for task in self._tasks:
+            task.cancel()
+        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
 
 
 @contextlib.asynccontextmanager
 async def listening(
     talk: Talk, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Listener]:
-    """Serves while its block runs. A connection ends with its talk: by FIN, or RST if the client was not heard out."""
-    tasks: list[asyncio.Task[None]] = []
-    running = Listener(0)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Peer(reader, writer)
-        running.peers.append(peer)
-        try:
-            await talk(peer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client went first
-        finally:
-            writer.transport.abort() if writer.is_closing() else writer.close()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.append(asyncio.get_running_loop().create_task(serve(reader, writer)))
-
-    server = await asyncio.start_server(accept, host, 0, ssl=tls)
-    running.port = server.sockets[0].getsockname()[1]
+    """Serves while its block runs. A connection is closed when its talk ends."""
+    listener = Listener(talk)
+    server = await listener.start(host, tls)
     try:
-        yield running
+        yield listener
     finally:
         server.close()
-        for task in tasks:
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
-        # One turn for the transports to close their sockets.
-        await asyncio.sleep(0)
+        await listener.stop()
 
 
-class Crowd:
-    """A talk that counts how many clients wait for it at once.
-
-    Nobody is answered before no new client has come for a moment, so that `most` is exact.
-    """
-
-    def __init__(self, then: Talk) -> None:
-        self._then = then
-        self._waiting = 0
-        self._newest = 0
-        self.most = 0
-
-    async def __call__(self, peer: Peer) -> None:
-        self._waiting += 1
-        self._newest += 1
-        self.most = max(self.most, self._waiting)
-        while (newest := self._newest) is not None:
-            await asyncio.sleep(_SETTLED_S)
-            if newest == self._newest:
-                break
-        self._waiting -= 1
-        await self._then(peer)
-
-
-def says(data: bytes = b"", *, then: Talk = Peer.finish, first: bool = False) -> Talk:
-    """A talk that hears the client, says one thing, and ends. With `first` it does not wait to hear anything."""
+def says(data: bytes, then: Talk = Peer.finish, *, first: bool = False) -> Talk:
+    """A talk that hears the client (with `first` it does not wait for that), says one thing, and ends."""
 
     async def talk(peer: Peer) -> None:
         if not first:
@@ -158,33 +196,46 @@ def says(data: bytes = b"", *, then: Talk = Peer.finish, first: bool = False) ->
     return talk
 
 
-async def reset(peer: Peer) -> None:
-    """RST, as the end of a talk."""
-    peer.reset()
-
-
-def trickle(data: bytes, pause: float = 0.02) -> Talk:
-    """A talk that says a byte at a time, over and over, until the client leaves."""
+def trickles(data: bytes) -> Talk:
+    """A talk that says a byte at a time, over and over, until the client goes."""
 
     async def talk(peer: Peer) -> None:
         while True:
             for byte in data:
                 await peer.say(bytes((byte,)))
-                await asyncio.sleep(pause)
+                await asyncio.sleep(0.01)
 
     return talk
 
 
-def flood(data: bytes) -> Talk:
-    """A talk that says one thing over and over, as fast as it goes, until the client leaves."""
+def floods(data: bytes) -> Talk:
+    """A talk that says one thing over and over, as fast as it is taken, until the client goes."""
 
     async def talk(peer: Peer) -> None:
         while True:
             await peer.say(data)
+            # A write that fits into the buffer does not wait, and then nobody else would run.
+            await asyncio.sleep(0)
 
     return talk
 
 
-@contextlib.contextmanager
-def closed_port() -> "contextlib.AbstractContextManager[int]":  # type: ignore[misc]
-    raise NotImplementedError
+class Crowd:
+    """A talk that counts how many clients wait at once; `most` is exact, for nobody is answered while more come."""
+
+    def __init__(self, then: Talk) -> None:
+        self._then = then
+        self._waiting = 0
+        self._came = 0
+        self.most = 0
+
+    async def __call__(self, peer: Peer) -> None:
+        self._came += 1
+        self._waiting += 1
+        self.most = max(self.most, self._waiting)
+        before = 0
+        while before != self._came:
+            before = self._came
+            await asyncio.sleep(_SETTLED_S)
+        self._waiting -= 1
+        await self._then(peer)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,10 +71,11 @@ def asked_name(query: dns.message.Message) -> str:
 
 @contextlib.asynccontextmanager
 async def serving(
-    script: Script, *, address: str = "127.0.0.1", port: int = 0, tcp: bool = True
+    script: Script, *, address: str = "127.0.0.1", port: int = 0, tcp: bool = False
 ) -> AsyncIterator[NameServer]:
     """Serve for the length of the block. With `tcp` off, TCP connections are refused."""
-    server = NameServer(address, port)
+    udp_socket, tcp_socket = _sockets(address, port, tcp=tcp)
+    server = NameServer(address, udp_socket.getsockname()[1])
     closed = asyncio.Event()
 
     def replies(data: bytes, by_tcp: bool) -> list[bytes]:
@@ -94,17 +96,21 @@ async def serving(
             for reply in replies(data, False):
                 self.transport.sendto(reply, addr)
 
+    conversations: set[asyncio.Task[None]] = set()
+
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (length,) = struct.unpack("!H", await reader.readexactly(2))
         for reply in replies(await reader.readexactly(length), True)[:1]:
             writer.write(struct.pack("!H", len(reply)) + reply)
-        await writer.drain()
         writer.close()
+        await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations.add(asyncio.get_running_loop().create_task(converse(reader, writer)))
 
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=(address, port))
-    server.port = transport.get_extra_info("sockname")[1]
-    listener = await asyncio.start_server(converse, address, server.port) if tcp else None
+    transport, _ = await loop.create_datagram_endpoint(Datagrams, sock=udp_socket)
+    listener = await asyncio.start_server(accept, sock=tcp_socket) if tcp_socket else None
     try:
         yield server
     finally:
@@ -113,3 +119,23 @@ async def serving(
         if listener is not None:
             listener.close()
             await listener.wait_closed()
+        await asyncio.gather(*conversations)
+
+
+def _sockets(address: str, port: int, *, tcp: bool) -> tuple[socket.socket, socket.socket | None]:
+    """One for UDP and, if asked for, one for TCP, on the same port: the given one, or one that is free for both."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for _ in range(20):
+        with contextlib.ExitStack() as stack:
+            udp_socket = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            udp_socket.bind((address, port))
+            tcp_socket = stack.enter_context(socket.socket(family, socket.SOCK_STREAM)) if tcp else None
+            if tcp_socket is not None:
+                tcp_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    tcp_socket.bind((address, udp_socket.getsockname()[1]))
+                except OSError:
+                    continue
+            stack.pop_all()
+            return udp_socket, tcp_socket
+    raise OSError(f"no port of {address} is free for UDP and TCP")
