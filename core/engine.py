@@ -108,7 +108,7 @@ async def run_checks(
         for row in ordered:
             if row.check not in rows:
                 emit(CheckDone(row))
-        emit(RunDone(ordered, cancelled))
+        emit(RunDone(ordered, cancelled=cancelled, connections=dialer.opened.total()))
     return ordered
 
 
@@ -121,15 +121,14 @@ async def _run_one(check: Check[Any], context: Context, run_started: float) -> R
     began = time.perf_counter()
     tries = 1
     first_try: tuple[str, ...] = ()
-    measured = await _measure(check, context)
-    findings = _judge(check, measured)
+    findings, measured = _judge(check, await _measure(check, context))
     if check.retry and any(f.state is State.PROBLEM for f in findings):
         tries = 2
-        again = await _measure(check, replace(context, attempt=2))
+        again, measured_again = _judge(check, await _measure(check, replace(context, attempt=2)))
         # A second try that could not be made proves nothing against the first.
-        if isinstance(again, Ok):
+        if isinstance(measured_again, Ok):
             first_try = tuple(f.id for f in findings)
-            measured, findings = again, _judge(check, again)
+            findings, measured = again, measured_again
             if first_try == tuple(f.id for f in findings):
                 first_try = ()
     return Row(
@@ -146,39 +145,60 @@ async def _run_one(check: Check[Any], context: Context, run_started: float) -> R
 
 async def _measure(check: Check[Any], context: Context) -> Measured[Any]:
     try:
-        async with asyncio.timeout(check.deadline):
+        async with asyncio.timeout(check.deadline) as net:
             return Ok(await check.probe(context))
-    except TimeoutError:
-        return NotMeasured(why=Why.TIMEOUT, detail=f"no result within {check.deadline:g} s", reason="timeout")
-    except Skip as skip:
-        return NotMeasured(why=Why.NOT_NEEDED, reason=skip.reason, settle=skip.settle)
-    except Denied as denied:
-        return NotMeasured(why=Why.DENIED, detail=str(denied), reason="denied", settle="run-as-admin")
-    except Unsupported as unsupported:
-        return NotMeasured(why=Why.UNSUPPORTED, detail=str(unsupported), reason="unsupported")
-    except Exception as crash:  # noqa: BLE001 - one broken check must not take the others with it
-        return NotMeasured(why=Why.BUG, detail=_place(crash), reason="bug", settle="send-report")
+    except asyncio.CancelledError as stray:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return _bug(stray)  # nobody cancelled this check: what it awaited has ended without a result
+    except Exception as error:  # noqa: BLE001 - one broken check must not take the others with it
+        if isinstance(error, TimeoutError) and net.expired():
+            detail = f"no result within {check.deadline:g} s"
+            return NotMeasured(why=Why.TIMEOUT, detail=detail, reason="timeout")
+        return _not_measured(error)
 
 
-def _judge(check: Check[Any], measured: Measured[Any]) -> tuple[Finding, ...]:
+def _not_measured(error: BaseException) -> NotMeasured:
+    """What a probe raised, as a reason."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    match error:
+        case Skip():
+            return NotMeasured(why=Why.NOT_NEEDED, reason=error.reason, settle=error.settle)
+        case Denied():
+            return NotMeasured(why=Why.DENIED, detail=str(error), reason="denied", settle="run-as-admin")
+        case Unsupported():
+            return NotMeasured(why=Why.UNSUPPORTED, detail=str(error), reason="unsupported")
+        case TimeoutError():
+            return NotMeasured(why=Why.TIMEOUT, detail=_place(error), reason="timeout")
+        case _:
+            return _bug(error)
+
+
+def _bug(crash: BaseException) -> NotMeasured:
+    return NotMeasured(why=Why.BUG, detail=_place(crash), reason="bug", settle="send-report")
+
+
+def _judge(check: Check[Any], measured: Measured[Any]) -> tuple[tuple[Finding, ...], Measured[Any]]:
+    """The findings, and the measurement as it counts from here on: a fact that breaks its judge counts for nobody."""
     if isinstance(measured, Ok):
         try:
             findings = check.judge(measured.fact)
         except Exception as crash:  # noqa: BLE001 - as above
-            measured = NotMeasured(why=Why.BUG, detail=_place(crash), reason="bug", settle="send-report")
+            measured = _bug(crash)
         else:
             if findings:
-                return findings
+                return findings, measured
             measured = NotMeasured(why=Why.BUG, detail="the judge found nothing to say", reason="bug")
     skipped = measured.why in (Why.NOT_NEEDED, Why.UNSUPPORTED, Why.BLOCKED, Why.STOPPED)
-    return (
-        Finding(
-            id=f"{check.id}.not-checked" if skipped else f"{check.id}.unknown",
-            state=State.SKIPPED if skipped else State.UNKNOWN,
-            reason=measured.reason,
-            settle=measured.settle,
-        ),
+    finding = Finding(
+        id=f"{check.id}.not-checked" if skipped else f"{check.id}.unknown",
+        state=State.SKIPPED if skipped else State.UNKNOWN,
+        reason=measured.reason,
+        settle=measured.settle,
     )
+    return (finding,), measured
 
 
 def _blocked(check: Check[Any], parent: Row, run_started: float) -> Row:
@@ -202,7 +222,7 @@ def _stopped(check: Check[Any], run_started: float) -> Row:
 def _unmeasured(check: Check[Any], measured: NotMeasured, run_started: float) -> Row:
     return Row(
         check=check.id,
-        findings=_judge(check, measured),
+        findings=_judge(check, measured)[0],
         measured=measured,
         needs=check.needs,
         tries=0,

@@ -223,10 +223,11 @@ class CheckDone:
 
 @dataclass(frozen=True, slots=True)
 class RunDone:
-    """Always the last event, sent after everything has unwound."""
+    """Always the last event, sent after everything has unwound. `connections` is how many TCP connections were opened."""
 
     rows: tuple[Row, ...]
     cancelled: bool
+    connections: int
 
 
 Event: TypeAlias = CheckStarted | CheckDone | RunDone

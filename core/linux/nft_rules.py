@@ -114,12 +114,10 @@ class _Walk:
             match item:
                 case {"table": {"family": str(family), "name": str(name), "flags": given}}:
                     flags[family, name] = given
-                case {
-                    "set": {"family": str(family), "table": str(table), "name": str(name), "elem": elements}
-                } | {
-                    "map": {"family": str(family), "table": str(table), "name": str(name), "elem": elements}
+                case {"set": {"family": str(family), "table": str(table), "name": str(name), **rest}} | {
+                    "map": {"family": str(family), "table": str(table), "name": str(name), **rest}
                 }:
-                    self._elements[family, table, name] = elements
+                    self._elements[family, table, name] = rest.get("elem", [])
                 case {"chain": {"family": str(family), "table": str(table), "name": str(name), **rest}}:
                     place = Place(family=family, table=table, chain=name)
                     self._chains[family, table, name] = _chain(place, rest, flags.get((family, table)))
@@ -266,7 +264,7 @@ class _Walk:
 
 
 def _chain(place: Place, rest: dict[object, object], flags: object) -> _Chain:
-    # nft 1.0.6 writes the family where the flags should be; later ones write a word or a list of words.
+    # nft 1.0.6 writes a stray word where the flags should be; later ones write a word or a list of words.
     words = flags if isinstance(flags, list) else [] if flags is None else [flags]
     priority = rest.get("prio")
     return _Chain(

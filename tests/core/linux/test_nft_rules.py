@@ -177,6 +177,11 @@ def test_the_unknown_does_not_matter_where_both_ways_end_alike(unknown):
     assert judge(listing([ACCEPT], [unknown, DROP]), TYPICAL) == Ruling(Block.PASSES)
 
 
+def test_an_empty_set_holds_nothing():
+    empty = {"set": {"family": "inet", "table": "t", "name": "nobody", "type": "ipv4_addr"}}
+    assert judge(listing([match(DADDR, "@nobody"), DROP], more=[empty]), TYPICAL) == Ruling(Block.PASSES)
+
+
 def test_a_policy_that_drops_is_a_place_without_a_handle():
     ruling = judge(listing(policy="drop"), TYPICAL)
     assert ruling == Ruling(Block.DROPPED, Place(family="inet", table="t", chain="out"))
@@ -189,7 +194,7 @@ def test_a_policy_that_drops_is_a_place_without_a_handle():
         (["dormant"], Block.PASSES),
         ("owner", Block.DROPPED),
         (["owner", "persist"], Block.DROPPED),
-        ("t", Block.UNCLEAR),  # nft 1.0.6 writes the name of the table, whatever the flags are
+        ("t", Block.UNCLEAR),  # nft 1.0.6 writes a stray word, whatever the flags are
         ([{"odd": 1}], Block.UNCLEAR),
     ],
 )
