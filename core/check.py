@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast
+
+import msgspec
 
 from core.model import Arg, F, Finding, Ok, Row, State, Target
 from core.ports import Machine
@@ -76,8 +77,7 @@ class Shared:
                 future.set_result(result)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a probe may use. `attempt` is 1, or 2 when a bad first result is measured again."""
 
     machine: Machine
@@ -100,8 +100,7 @@ class Context:
         return self.target.host
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check(Generic[F]):
+class Check(msgspec.Struct, Generic[F], frozen=True, kw_only=True):
     """One row of the panel.
 
     Attributes:

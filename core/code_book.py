@@ -5,7 +5,6 @@ statement carries its `Trust`, and nothing but `Trust.VERIFIED` may be told as c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Annotated
@@ -86,8 +85,7 @@ class ClaimVerdict(StrEnum):
         return f"claim.verdict.{self}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a statement was read. `url` is https, or None for a page without an address that we can give."""
 
     key: str
@@ -95,8 +93,7 @@ class Source:
     url: HttpsUrl | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class Code(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One number, or one run of numbers with one meaning, of one space."""
 
     space: Space
@@ -124,8 +121,7 @@ class Code:
         return f"code.{self.space}.{run}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One sentence about a pair, with its own trust."""
 
     text_id: str
@@ -133,8 +129,7 @@ class Fact:
     source: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class Pair(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A disconnect code and an extended code that mean more together than each alone."""
 
     code: Number
@@ -157,8 +152,7 @@ class Pair:
         return tuple(fact for fact in self.facts if fact.trust is not Trust.VERIFIED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Advice that people find on the web, and what is right. `trust` and `source` belong to what is right."""
 
     id: str
@@ -182,8 +176,7 @@ class Claim:
         return self.code in (None, code) and self.extended in (None, extended)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A guess at an unknown disconnect code from its low byte. Always `Trust.UNVERIFIED`."""
 
     id: str
@@ -201,8 +194,7 @@ class Group:
 UNKNOWN_TEXT_ID = "code.unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known about the one or two numbers of a failure box."""
 
     number: int
@@ -238,8 +230,7 @@ _SPACE_OF_BLOCK = {
 """By the high 16 bits of the first number. Everything else is a disconnect code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeBook:
+class CodeBook(msgspec.Struct, frozen=True, kw_only=True):
     """The checked contents of `codes.toml`."""
 
     sources: Mapping[str, Source]

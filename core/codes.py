@@ -6,7 +6,6 @@ look, and measurements decide. The types are those of `core.code_book`.
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -56,12 +55,12 @@ def parse(text: str) -> CodeBook:
     except tomllib.TOMLDecodeError as error:
         raise KnowledgeError(str(error)) from error
     sources = {
-        key: _build(Source, {"key": key, **table}, f"source {key}") for key, table in file.sources.items()
+        key: _convert({"key": key, **table}, Source, f"source {key}") for key, table in file.sources.items()
     }
     book = CodeBook(
         sources=sources,
         spaces={space: _codes(space, table, sources) for space, table in file.space.items()},
-        groups=tuple(_build(Group, {"id": i, "low_byte": b}, f"group {i}") for i, b in file.groups.items()),
+        groups=tuple(_convert({"id": i, "low_byte": b}, Group, f"group {i}") for i, b in file.groups.items()),
         pairs=tuple(_pair(id_, table, sources) for id_, table in file.pair.items()),
         claims=tuple(_claim(table, sources) for table in file.claim),
     )
@@ -75,7 +74,7 @@ def _codes(space: Space, table: _Table, sources: Mapping[str, Source]) -> tuple[
     for row in _part(table, "codes", list[_Table], space):
         where = f"{space} {row.get('number')}"
         whole = {"space": space, "last": row.get("number"), **common, **row}
-        codes.append(_build(Code, _sourced(whole, where, sources), where))
+        codes.append(_convert(_sourced(whole, where, sources), Code, where))
     return tuple(sorted(codes, key=lambda code: code.number))
 
 
@@ -83,15 +82,15 @@ def _pair(id_: str, table: _Table, sources: Mapping[str, Source]) -> Pair:
     facts = []
     for fact in _part(table, "facts", list[_Table], id_):
         where = f"pair.{id_}.{fact.pop('id', '')}"
-        facts.append(_build(Fact, {"text_id": where, **_sourced(fact, where, sources)}, where))
-    return _build(Pair, {**table, "facts": tuple(facts)}, f"pair {id_}")
+        facts.append(_convert({"text_id": where, **_sourced(fact, where, sources)}, Fact, where))
+    return _convert({**table, "facts": tuple(facts)}, Pair, f"pair {id_}")
 
 
 def _claim(table: _Table, sources: Mapping[str, Source]) -> Claim:
     where = f"claim {table.get('id')}"
     numbers = _part(table, "applies_to", dict[str, int], where)
     rest = {key: value for key, value in table.items() if key != "applies_to"}
-    return _build(Claim, {**_sourced(rest, where, sources), **numbers}, where)
+    return _convert({**_sourced(rest, where, sources), **numbers}, Claim, where)
 
 
 def _sourced(table: _Table, where: str, sources: Mapping[str, Source]) -> _Table:
@@ -101,14 +100,6 @@ def _sourced(table: _Table, where: str, sources: Mapping[str, Source]) -> _Table
     if not keys and table.get("trust") != Trust.UNVERIFIED:
         raise KnowledgeError(f"{where}: needs a source, or must say that it is unverified")
     return {**table, "source": tuple(sources[key] for key in keys)}
-
-
-def _build(kind: type[_T], table: _Table, where: str) -> _T:
-    """A dataclass from a TOML table. msgspec checks types and ranges, but lets unknown keys of dataclasses pass."""
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # dataclasses only
-    if unknown := table.keys() - known:
-        raise KnowledgeError(f"{where}: unknown keys {sorted(unknown)}")
-    return _convert(table, kind, where)
 
 
 def _part(table: _Table, key: str, kind: type[_T], where: str) -> _T:

@@ -5,7 +5,8 @@ is `fine` only if every step that a real connection needs was seen to work, else
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from core.knowledge import Cause, Way
 from core.model import Arg, Certainty, Family, Finding, State, Target, Verdict, Where, Who, gravest
@@ -23,8 +24,7 @@ _STEPS_OF_A_CONNECTION = (
 _LOUD = frozenset({State.PROBLEM, State.WARN})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """A cause that holds, by its best way."""
 
     id: str
@@ -43,7 +43,7 @@ def diagnose(findings: Sequence[Finding], causes: Mapping[str, Cause], target: T
     ids = {f.id for f in findings}
     proofs = [proof for name, cause in causes.items() if (proof := _prove(name, cause, ids)) is not None]
     if not proofs:
-        return _no_cause(findings, ids, target)
+        return _no_cause(findings, target)
     first = proofs[0]
     by_id = {proof.id: proof for proof in proofs}
     twin = by_id.get(first.way.twin or "")
@@ -84,12 +84,13 @@ def _family(cause: Cause) -> Family:
     return Family.USER if cause.who is Who.USER else Family.IT
 
 
-def _no_cause(findings: Sequence[Finding], ids: set[str], target: Target) -> Verdict:
+def _no_cause(findings: Sequence[Finding], target: Target) -> Verdict:
     problems = tuple(f.id for f in findings if f.state is State.PROBLEM)
+    measured = {f.id for f in findings if f.state not in (State.UNKNOWN, State.SKIPPED)}
     if target.host is None:
-        seen = not any(f.state is State.UNKNOWN for f in findings)
+        seen = bool(measured) and not any(f.state is State.UNKNOWN for f in findings)
     else:
-        seen = all(step & ids for step in _STEPS_OF_A_CONNECTION)
+        seen = all(step & measured for step in _STEPS_OF_A_CONNECTION)
     fine = seen and not problems
     because = problems or tuple(f.id for f in findings if f.state in _LOUD)
     return Verdict(

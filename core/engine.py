@@ -7,9 +7,11 @@ last event in any case.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from core.check import Check, Context, Shared, Skip
 from core.model import (
@@ -34,8 +36,7 @@ HARD_STOP = 30.0  # seconds, whatever happens: the promise on the first screen
 Emit = Callable[[Event], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to run, in the fixed order of the panel. Raises ValueError for unknown or circular needs."""
 
     checks: tuple[Check[Any], ...]

@@ -1,7 +1,8 @@
 """From what a person types, drops or pastes to a Target: names, .rdp files, gateways. Everything may be wrong."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from core.model import Gateway, Target
 from core.target import TargetError, parse_target
@@ -21,8 +22,7 @@ class IntakeError(ValueError):
         self.values = args
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """What the user gave. `target` may itself be the path of an .rdp file."""
 
     target: str | None

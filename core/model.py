@@ -5,9 +5,10 @@ them into a person's language. The values of the enums are a contract with texts
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
 
 from core.wire.error_text import PastedError
 from core.wire.rdp_file import RdpFile
@@ -80,8 +81,7 @@ class Why(StrEnum):
     BUG = "bug"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gateway:
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """An RD Gateway in front of the target. `always` is false where the client tries the direct way first."""
 
     host: str
@@ -89,8 +89,7 @@ class Gateway:
     always: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What the user wants to reach. `host` is None for a run that checks only this PC."""
 
     typed: str
@@ -100,15 +99,13 @@ class Target:
     rdp: RdpFile | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ok(Generic[F_co]):
+class Ok(msgspec.Struct, Generic[F_co], frozen=True):
     """A measurement that took place. A refused or dropped connection is one too."""
 
     fact: F_co
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotMeasured:
+class NotMeasured(msgspec.Struct, frozen=True, kw_only=True):
     """A measurement that did not take place. `detail` is for evidence, never for a sentence."""
 
     why: Why
@@ -120,8 +117,7 @@ class NotMeasured:
 Measured: TypeAlias = Ok[F] | NotMeasured
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a check says.
 
     Attributes:
@@ -133,7 +129,7 @@ class Finding:
 
     id: str
     state: State
-    args: Mapping[str, Arg] = field(default_factory=dict)
+    args: Mapping[str, Arg] = msgspec.field(default_factory=dict)
     reason: str | None = None
     settle: str | None = None
 
@@ -142,8 +138,7 @@ class Finding:
         return self.id.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One check after its run: a line of the panel.
 
     Attributes:
@@ -168,8 +163,7 @@ class Row:
         return gravest(f.state for f in self.findings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The one sentence. `candidates` are one cause or, for `one-of-two`, both; `also` are other faults that
     were measured and do not stop the connection.
     """
@@ -184,11 +178,10 @@ class Verdict:
     steps: tuple[str, ...] = ()
     fixes: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
-    args: Mapping[str, Arg] = field(default_factory=dict)
+    args: Mapping[str, Arg] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one run has learnt; the report is made from it.
 
     `steering` are findings that belong to no row: what the pasted error says.
@@ -211,18 +204,15 @@ class Run:
         return tuple(f for row in self.rows for f in row.findings) + self.steering
 
 
-@dataclass(frozen=True, slots=True)
-class CheckStarted:
+class CheckStarted(msgspec.Struct, frozen=True):
     check: str
 
 
-@dataclass(frozen=True, slots=True)
-class CheckDone:
+class CheckDone(msgspec.Struct, frozen=True):
     row: Row
 
 
-@dataclass(frozen=True, slots=True)
-class RunDone:
+class RunDone(msgspec.Struct, frozen=True):
     """Always the last event, sent after everything has unwound. `connections` is how many TCP connections were opened."""
 
     rows: tuple[Row, ...]

@@ -8,10 +8,11 @@ A question that may take longer than a few milliseconds is async; the others ans
 
 import ipaddress
 import socket
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,8 +41,7 @@ class ResolveFailure(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     """The system resolver's answer: addresses in the order in which a client tries them, or a failure."""
 
     name: str
@@ -51,22 +51,19 @@ class Resolution:
     took_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameServer:
+class NameServer(msgspec.Struct, frozen=True, kw_only=True):
     """A name server that this machine is told to use. `interface` where the system knows whose it is."""
 
     address: str
     interface: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameSettings:
+class NameSettings(msgspec.Struct, frozen=True, kw_only=True):
     servers: tuple[NameServer, ...]
     search: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HostsLine:
+class HostsLine(msgspec.Struct, frozen=True):
     """One name in the hosts file; `line` counts from 1."""
 
     address: str
@@ -98,8 +95,7 @@ class LinkKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interface:
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """A network interface. `up` means: switched on and with carrier."""
 
     name: str
@@ -110,8 +106,7 @@ class Interface:
     mtu: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the routing table. `gateway` is None for an on-link destination; `blocked` for
     unreachable, prohibit and blackhole routes.
     """
@@ -123,8 +118,7 @@ class Route:
     blocked: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BestRoute:
+class BestRoute(msgspec.Struct, frozen=True, kw_only=True):
     """What the system would do with a packet to this address: the route that wins, or why there is none."""
 
     address: IpAddress
@@ -151,8 +145,7 @@ class NeighbourState(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     address: IpAddress
     state: NeighbourState
     interface: str | None = None
@@ -168,8 +161,7 @@ class EchoOutcome(StrEnum):
     TTL_EXPIRED = "ttl-expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Echo:
+class Echo(msgspec.Struct, frozen=True, kw_only=True):
     """One ICMP echo. `sender` is who answered (the host, or a router on the way); `mtu` goes with too-big."""
 
     outcome: EchoOutcome
@@ -178,8 +170,7 @@ class Echo:
     mtu: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcpInfo:
+class TcpInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The kernel's own view of one TCP connection (TCP_INFO, SIO_TCP_INFO). Times in milliseconds, sizes in bytes."""
 
     rtt_ms: float
@@ -192,8 +183,7 @@ class TcpInfo:
     path_mtu: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IcmpNotice:
+class IcmpNotice(msgspec.Struct, frozen=True, kw_only=True):
     """An ICMP error that came back for a socket's packets: who sent it, and whether it says "forbidden"
     (IPv4 type 3 codes 9, 10, 13; IPv6 type 1 codes 1, 5, 6).
     """
@@ -257,8 +247,7 @@ class Block(StrEnum):
     UNCLEAR = "unclear"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingAnswer:
+class OutgoingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a packet may leave, and the rule that says so, as the system writes it (data, cut to 200 characters)."""
 
     block: Block
@@ -275,8 +264,7 @@ class Firewall(Protocol):
 # --- Clock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockState:
+class ClockState(msgspec.Struct, frozen=True, kw_only=True):
     """`synchronised` is None where the system does not tell; the error is the system's own estimate."""
 
     synchronised: bool | None

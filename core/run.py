@@ -3,8 +3,10 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from core import derive as derived
 from core import knowledge
@@ -18,8 +20,7 @@ from core.probes.dialer import Dialer
 from core.wire.error_text import PastedError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What to run. `only` names checks; what they need runs with them."""
 
     only: frozenset[str] | None = None

@@ -3,9 +3,10 @@
 import ipaddress
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 RDP_PORT: Final = 3389
 MAX_CHARS: Final = 300  # the longest name, brackets, a zone and a port
@@ -40,8 +41,7 @@ class TargetError(ValueError):
         self.text = text[:MAX_CHARS]
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """A computer's name or address, and a port.
 
     Attributes:

@@ -5,8 +5,9 @@ matter: Windows makes these certificates for itself, and being self-signed is no
 """
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from core.check import Check, Context, Group, Skip, info, ok, problem, unknown
 from core.checks import reach, tls
@@ -47,8 +48,7 @@ _INSPECTORS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateFact:
+class CertificateFact(msgspec.Struct, frozen=True, kw_only=True):
     """The certificate, or why it could not be read; and the time by which it is judged."""
 
     host: str

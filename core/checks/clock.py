@@ -1,8 +1,9 @@
 """Is this PC's clock right? A wrong one makes good certificates look bad, and Kerberos refuse the log-on."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+import msgspec
 
 from core.check import Check, Context, Group, ok, problem, unknown, warn
 from core.model import Finding
@@ -11,8 +12,7 @@ from core.model import Finding
 RELEASED: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockFact:
+class ClockFact(msgspec.Struct, frozen=True, kw_only=True):
     """The wall clock in ISO 8601, and what the system says of it."""
 
     now: str

@@ -1,8 +1,9 @@
 """Does this PC's own firewall let the connection out? Rules are read, not tried."""
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
+
+import msgspec
 
 from core.check import Check, Context, Group, ok, problem, unknown, warn
 from core.checks import names
@@ -12,8 +13,7 @@ from core.ports import Block
 MOST_ADDRESSES: Final = 8  # of one name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What the firewall does with a connection to one address, and the rule that says so, as the system writes it."""
 
     address: str
@@ -26,8 +26,7 @@ class Rule:
         return self.block in (Block.DROPPED, Block.REJECTED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirewallFact:
+class FirewallFact(msgspec.Struct, frozen=True, kw_only=True):
     """One answer for each address, in the order in which a client tries them."""
 
     port: int

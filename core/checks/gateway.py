@@ -1,7 +1,8 @@
 """Does the RD Gateway in front of the server answer, with a good certificate, and let clients talk to it?"""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from core.check import Check, Context, Group, Skip, ok, problem, unknown
 from core.checks.certificate import matches
@@ -22,8 +23,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayCheckFact:
+class GatewayCheckFact(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen of the gateway, its certificate where one could be read, and the time by which it is judged."""
 
     seen: GatewayFact

@@ -6,8 +6,9 @@ tried with a ClientHello padded beyond one packet.
 """
 
 import asyncio
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+import msgspec
 
 from core.check import Check, Context, Group, Skip, info, ok, problem
 from core.checks import reach, tls
@@ -27,8 +28,7 @@ _FULL_PACKET = {4: 1500 - 28, 6: 1500 - 48}  # echo payload that fills an Ethern
 _USUAL_MTU = 1500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MtuFact:
+class MtuFact(msgspec.Struct, frozen=True, kw_only=True):
     """Answers of different sizes.
 
     Attributes:

@@ -8,8 +8,10 @@ import asyncio
 import ipaddress
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from core.check import Check, Context, Group, Skip, ok, problem, warn
 from core.model import Finding
@@ -47,8 +49,7 @@ _BROKEN: Final = frozenset({Outcome.SERVFAIL, Outcome.REFUSED, Outcome.GARBAGE})
 _SAYS_NO: Final = frozenset({ResolveFailure.NOT_FOUND, ResolveFailure.NO_ADDRESS})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedServer:
+class AskedServer(msgspec.Struct, frozen=True, kw_only=True):
     """A configured name server and its word on each form of the name. `vpn`: it is reached through a VPN."""
 
     address: str
@@ -65,8 +66,7 @@ class AskedServer:
         return next((answer.addresses for answer in self.answers if answer.addresses), ())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamesFact:
+class NamesFact(msgspec.Struct, frozen=True, kw_only=True):
     """The addresses of a name, and who says so.
 
     Attributes:

@@ -1,7 +1,8 @@
 """Does the server speak RDP, and which security does it choose? (X.224, MS-RDPBCGR 2.2.1.1 and 2.2.1.2)"""
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from core.check import Check, Context, Group, ok, problem
 from core.checks import reach
@@ -27,8 +28,7 @@ _FAILURES: dict[int, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NegotiateFact:
+class NegotiateFact(msgspec.Struct, frozen=True, kw_only=True):
     """The answer, or the failed connect; and whether a silent server speaks up when greeted with TLS instead."""
 
     host: str

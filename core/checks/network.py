@@ -1,8 +1,9 @@
 """Is this PC on a network at all?"""
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
+
+import msgspec
 
 from core.check import Check, Context, Group, info, ok, problem, warn
 from core.model import Finding
@@ -20,8 +21,7 @@ _BY_KIND: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, kw_only=True):
     """One interface, its IPv4 addresses first. `default` is the metric of its default route, None if it has none."""
 
     name: str
@@ -31,8 +31,7 @@ class Link:
     default: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkFact:
+class NetworkFact(msgspec.Struct, frozen=True, kw_only=True):
     """The interfaces; `loopback_target`: what the user wants to reach is this PC itself."""
 
     links: tuple[Link, ...]

@@ -1,7 +1,8 @@
 """Does Network Level Authentication work up to the point where a password would be needed? (MS-CSSP 3.1.5)"""
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from core.check import Check, Context, Group, Skip, info, ok, problem, unknown, warn
 from core.checks import negotiate, reach
@@ -16,8 +17,7 @@ from core.wire.x224 import FailureCode, Protocol
 _PATCHED_VERSION = 5  # CredSSP versions 5 and 6 came with the fix for CVE-2018-0886
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NlaCheckFact:
+class NlaCheckFact(msgspec.Struct, frozen=True, kw_only=True):
     """What the server answered to NLA, whether it insists on it, and whether the given .rdp file forbids it.
 
     Attributes:

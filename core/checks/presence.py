@@ -5,9 +5,10 @@ the attempts to connect.
 """
 
 import asyncio
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
+
+import msgspec
 
 from core.check import Check, Context, Group, Skip, info, problem, unknown
 from core.checks import names, reach
@@ -22,8 +23,7 @@ ECHO_WAIT: Final = 0.7  # seconds for one try
 _NOBODY: Final = (NeighbourState.FAILED, NeighbourState.INCOMPLETE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """What was heard of one address.
 
     Attributes:
@@ -45,8 +45,7 @@ class Sign:
     unreachable_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresenceFact:
+class PresenceFact(msgspec.Struct, frozen=True, kw_only=True):
     """One sign for each address that a route leads to."""
 
     host: str

@@ -1,7 +1,8 @@
 """Is the way to the server steady: round trip, jitter, loss? A look of one second, after the other questions."""
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from core.check import Check, Context, Group, ok, warn
 from core.checks import reach
@@ -17,8 +18,7 @@ _LOST_AT_LEAST = 4
 _LOST_SHARE = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QualityFact:
+class QualityFact(msgspec.Struct, frozen=True, kw_only=True):
     """Two series. `echoes` is None where ping is not to be had or not answered: that alone says nothing."""
 
     connects: Sample

@@ -1,7 +1,8 @@
 """Does anyone answer at the port? Every address of the name is tried, as a client would."""
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from core.check import Check, Context, Group, Skip, info, ok, problem, warn
 from core.checks import names
@@ -27,8 +28,7 @@ _TELLING = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReachFact:
+class ReachFact(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt for each address, in the order in which a client tries them."""
 
     host: str
@@ -77,9 +77,12 @@ def judge(fact: ReachFact) -> tuple[Finding, ...]:
             return (problem("reach.silent", seconds=round(best.took_ms / 1000, 1), **args),)
         case Connect.UNREACHABLE:
             sender = best.icmp.sender if best.icmp else None
-            # Without a router's word it is this PC's own: the next hop, or the host, did not answer ARP.
-            if sender is None or sender == best.address:
+            # Without anyone else's word it is this PC's own: the next hop, or the host, did not answer ARP.
+            if sender is None:
                 return (problem("reach.no-neighbour", **args),)
+            if sender == best.address:
+                # The host calls itself unreachable: its firewall refuses in this form.
+                return (problem("reach.prohibited", sender=sender, **args),)
             return (problem("reach.unreachable", sender=sender, **args),)
         case Connect.PROHIBITED:
             return (problem("reach.prohibited", sender=best.icmp.sender if best.icmp else "", **args),)

@@ -1,8 +1,9 @@
 """Which way would a packet to the target take, and is it the right one?"""
 
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Final
+
+import msgspec
 
 from core.check import Check, Context, Group, info, ok, problem, warn
 from core.checks import names
@@ -13,8 +14,7 @@ MOST_ADDRESSES: Final = 8  # of one name
 _NARROWEST_DEFAULT: Final = 1  # 0.0.0.0/1 and 128.0.0.0/1 together are a VPN's default route
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Covering:
+class Covering(msgspec.Struct, frozen=True, kw_only=True):
     """A route whose destination holds an address. `vpn`: its interface is a VPN."""
 
     network: str
@@ -24,8 +24,7 @@ class Covering:
     blocked: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(msgspec.Struct, frozen=True, kw_only=True):
     """What the system would do with a packet to `address`.
 
     Attributes:
@@ -46,8 +45,7 @@ class Way:
     routes: tuple[Covering, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteFact:
+class RouteFact(msgspec.Struct, frozen=True, kw_only=True):
     """One way for each address, in the order in which a client tries them."""
 
     ways: tuple[Way, ...]

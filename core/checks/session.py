@@ -3,7 +3,7 @@
 With NLA this stage lies behind the password, and the row says so.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from core.check import Check, Context, Group, Skip, ok, problem, unknown
 from core.checks import negotiate, reach
@@ -17,8 +17,7 @@ from core.wire.session import LicenseErrorCode
 _LICENSING_CODES = range(0x100, 0x10B)  # Set Error Info codes about licences (MS-RDPBCGR 2.2.5.1.1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionCheckFact:
+class SessionCheckFact(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     session: SessionFact
 

@@ -5,7 +5,8 @@ speaks only what Windows clients no longer speak is told apart from one that spe
 """
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from core.check import Check, Context, Group, Skip, info, ok, problem, unknown
 from core.checks import negotiate, reach
@@ -21,8 +22,7 @@ _NO_COMMON_VERSION = 70
 _NO_COMMON_SUITE = frozenset({40, 71})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsCheckFact:
+class TlsCheckFact(msgspec.Struct, frozen=True, kw_only=True):
     """The whole handshake, and one hello for each version."""
 
     host: str

@@ -1,8 +1,9 @@
 """Is there a VPN, is it on, and does it lead to the target?"""
 
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
+
+import msgspec
 
 from core.check import Check, Context, Group, Skip, info, ok, warn
 from core.checks import names
@@ -23,8 +24,7 @@ _PRIVATE: Final[tuple[IpNetwork, ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vpn:
+class Vpn(msgspec.Struct, frozen=True, kw_only=True):
     """A VPN interface, the networks behind it, and the name servers that come with it."""
 
     interface: str
@@ -33,8 +33,7 @@ class Vpn:
     servers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
+class Path(msgspec.Struct, frozen=True, kw_only=True):
     """The interface on the way to one address of the target; `next_to`: no router lies between."""
 
     address: str
@@ -42,8 +41,7 @@ class Path:
     next_to: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VpnFact:
+class VpnFact(msgspec.Struct, frozen=True, kw_only=True):
     """`paths` is empty while the target's address is not known."""
 
     vpns: tuple[Vpn, ...]
@@ -90,12 +88,15 @@ def judge(fact: VpnFact) -> tuple[Finding, ...]:
     if not fact.vpns:
         return (info("vpn.none"),)
     on = [vpn for vpn in fact.vpns if vpn.up]
+    inside = next((path for path in fact.paths if _is_private(path.address) and not path.next_to), None)
     if not on:
-        return (warn("vpn.off", interface=fact.vpns[0].interface),)
+        # An address that the whole Internet knows, or one on this very network, needs no VPN.
+        if inside is not None or not fact.paths:
+            return (warn("vpn.off", interface=fact.vpns[0].interface),)
+        return (info("vpn.off-not-needed", interface=fact.vpns[0].interface),)
     for path in fact.paths:
         if path.interface in {vpn.interface for vpn in on}:
             return (ok("vpn.carries-target", interface=path.interface, address=path.address),)
-    inside = next((path for path in fact.paths if _is_private(path.address) and not path.next_to), None)
     if inside is not None:
         return (warn("vpn.not-for-target", interface=on[0].interface, address=inside.address),)
     return (info("vpn.on", interface=on[0].interface),)

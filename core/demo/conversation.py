@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import IntEnum
+
+from msgspec.structs import replace
 
 from core.demo import negotiation
 from core.demo.faults import IO_CHANNEL, USER, VALID_CLIENT, Script, Step, Stop, Then, refusal

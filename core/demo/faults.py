@@ -5,11 +5,13 @@ Where a fault shows a cause that the product can name, its own name is that caus
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from core.demo import negotiation
 from core.wire import credssp, der, mcs, session
@@ -60,8 +62,7 @@ class Then(StrEnum):
     """The last word over and over, until the client leaves."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
     """Where the server stops behaving: in place of its answer to a step it says and does something else.
 
     Attributes:
@@ -75,8 +76,7 @@ class Stop:
     pause_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """A self-signed certificate as Remote Desktop makes it: for server authentication, six months long.
 
     Attributes:
@@ -91,8 +91,7 @@ class Certificate:
     rsa_bits: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
     """Which TLS the server speaks.
 
     Attributes:
@@ -119,8 +118,7 @@ _PC_ANNA = Challenge(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
+class Script(msgspec.Struct, frozen=True, kw_only=True):
     """A server, from TCP up.
 
     Attributes:

@@ -3,8 +3,9 @@
 import ctypes
 import errno
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from core.ports import ClockState, Denied, Unsupported
 
@@ -41,8 +42,7 @@ class _Timex(ctypes.Structure):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LinuxClock:
+class LinuxClock(msgspec.Struct, frozen=True):
     """Implements `core.ports.Clock`."""
 
     def now(self) -> datetime:

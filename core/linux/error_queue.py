@@ -12,7 +12,8 @@ if sys.platform != "linux":
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from core.ports import IcmpNotice, IpAddress
 
@@ -37,8 +38,7 @@ _FROM_HERE, _FROM_ICMP, _FROM_ICMP6 = 1, 2, 3  # SO_EE_ORIGIN_*
 _ROOM = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedError:
+class QueuedError(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the queue.
 
     Attributes:

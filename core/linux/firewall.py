@@ -5,8 +5,9 @@ import contextlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from core import blocking
 from core.linux.nft_match import Packet
@@ -21,8 +22,7 @@ _ELSEWHERE = "/usr/sbin:/sbin:/usr/local/sbin"  # not in every user's PATH
 _LEGACY = (Path("/proc/net/ip_tables_names"), Path("/proc/net/ip6_tables_names"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinuxFirewall:
+class LinuxFirewall(msgspec.Struct, frozen=True, kw_only=True):
     """Implements `core.ports.Firewall`.
 
     Attributes:

@@ -11,7 +11,8 @@ import os
 import socket
 import struct
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from core.linux import error_queue
 from core.linux.error_queue import QueuedError
@@ -57,8 +58,7 @@ async def echo(
     return Echo(outcome=outcome, took_ms=took_ms, sender=sender, mtu=mtu)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ping:
+class _Ping(msgspec.Struct, frozen=True, kw_only=True):
     """One request on a socket of its own.
 
     Attributes:

@@ -1,7 +1,8 @@
 """What kind of link a network interface is, from what the kernel says about it."""
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from core.ports import LinkKind
 
@@ -14,8 +15,7 @@ _ETHERNET = 1  # ARPHRD_ETHER, linux/if_arp.h
 _VPN_NAME = re.compile(r"(tun|tap|wg|ppp)\d*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, kw_only=True):
     """The marks of one interface.
 
     Attributes:

@@ -5,7 +5,8 @@ import sys
 if sys.platform != "linux":
     raise ImportError("asks Linux")
 
-from dataclasses import dataclass, field
+
+import msgspec
 
 from core.linux.clock import LinuxClock
 from core.linux.firewall import LinuxFirewall
@@ -13,12 +14,11 @@ from core.linux.names import LinuxNames
 from core.linux.net import LinuxNet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinuxMachine:
+class LinuxMachine(msgspec.Struct, frozen=True, kw_only=True):
     """Implements `core.ports.Machine`. Making one asks nothing; what costs time to import waits for its first use."""
 
     platform: str = "linux"
-    names: LinuxNames = field(default_factory=LinuxNames)
-    net: LinuxNet = field(default_factory=LinuxNet)
-    firewall: LinuxFirewall = field(default_factory=LinuxFirewall)
-    clock: LinuxClock = field(default_factory=LinuxClock)
+    names: LinuxNames = msgspec.field(default_factory=LinuxNames)
+    net: LinuxNet = msgspec.field(default_factory=LinuxNet)
+    firewall: LinuxFirewall = msgspec.field(default_factory=LinuxFirewall)
+    clock: LinuxClock = msgspec.field(default_factory=LinuxClock)

@@ -2,9 +2,10 @@
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+import msgspec
 
 from core import blocking, resolver
 from core.ports import Denied, HostsLine, NameServer, NameSettings, Resolution
@@ -14,8 +15,7 @@ _MOST_SERVERS = 3  # glibc reads no more (MAXNS)
 _MOST_SUFFIXES = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinuxNames:
+class LinuxNames(msgspec.Struct, frozen=True, kw_only=True):
     """Implements `core.ports.Names`.
 
     Attributes:

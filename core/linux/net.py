@@ -15,9 +15,10 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from core import blocking
 from core.linux import error_queue, icmp, tcp_info
@@ -66,8 +67,7 @@ _NEIGHBOUR_STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LinuxNet:
+class LinuxNet(msgspec.Struct, frozen=True):
     """Implements `core.ports.Net`. The questions to the kernel raise Denied or Unsupported in a sandbox."""
 
     async def interfaces(self) -> tuple[Interface, ...]:

@@ -7,14 +7,14 @@ wrong. Pure.
 import ipaddress
 import operator
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+import msgspec
 
 from core.ports import IpAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packet:
+class Packet(msgspec.Struct, frozen=True, kw_only=True):
     """A TCP SYN on its way out. `interface` is None where it is not known through which one it leaves."""
 
     address: IpAddress

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+import msgspec
+
 from core.linux.nft_match import Fact, Named, Packet, facts_of, find, key_of, matches
 from core.ports import Block
 
@@ -16,8 +18,7 @@ _DEEPEST = 16  # jumps inside jumps; the kernel's own limit (NFT_JUMP_STACK_SIZE
 _MOST_STEPS = 100_000  # rules looked at, again at each jump
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A rule, or with no handle the policy of a base chain."""
 
     family: str
@@ -26,8 +27,7 @@ class Place:
     handle: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True):
     """The answer, and the rule that blocks or may block."""
 
     block: Block

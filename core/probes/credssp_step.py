@@ -6,8 +6,9 @@ No AUTHENTICATE follows, so no log-on is tried (MS-CSSP 3.1.5, MS-NLMP 2.2.1).
 
 import asyncio
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from core.check import elapsed_ms
 from core.ports import Clock
@@ -20,8 +21,7 @@ from core.wire.errors import WireError
 WAIT = 4.0  # seconds for the whole answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NlaFact:
+class NlaFact(msgspec.Struct, frozen=True, kw_only=True):
     """What the server answered to the first TSRequest.
 
     Attributes:

@@ -11,8 +11,9 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from core.ports import IcmpNotice, Net, TcpInfo
 
@@ -55,14 +56,13 @@ _BY_WINERROR = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One try to connect.
 
     Attributes:
         took_ms: until the answer, or until we stopped waiting.
         info: the kernel's view right after the handshake, where it tells.
-        icmp: the ICMP error that ended it, where the kernel tells.
+        icmp: another machine's ICMP error that ended it, where the kernel tells.
     """
 
     address: str
@@ -120,11 +120,12 @@ class Connection:
 
     async def receive(self, *, until: float, most: int = 65_536) -> bytes:
         """At least one byte, or HungUp that says how it ended."""
-        if self.received >= MOST_KEPT:
+        room = MOST_KEPT - self.received
+        if room <= 0:
             raise HungUp(Hangup.FLOOD)
         try:
             async with asyncio.timeout_at(until):
-                data = await self._loop.sock_recv(self.sock, most)
+                data = await self._loop.sock_recv(self.sock, min(most, room))
         except TimeoutError:
             raise HungUp(Hangup.SILENCE) from None
         except OSError:
@@ -188,10 +189,16 @@ class Dialer:
             error = getattr(failed, "winerror", None) or failed.errno
             outcome = _BY_WINERROR.get(error or 0) or _BY_ERRNO.get(failed.errno or 0, Connect.OTHER)
             icmp = self._net.icmp_notice(sock)
+            # What comes from our own address is this PC's word: its firewall, or that nobody answered ARP.
+            own = icmp is not None and icmp.sender == sock.getsockname()[0].partition("%")[0]
             if icmp is not None and icmp.prohibited:
-                outcome = Connect.PROHIBITED
+                outcome = Connect.BLOCKED_HERE if own else Connect.PROHIBITED
+            icmp = None if own else icmp
         took = round((time.perf_counter() - started) * 1000, 3)
-        tcp_info = self._net.tcp_info(sock) if outcome is Connect.CONNECTED else None
+        tcp_info = None
+        if outcome is Connect.CONNECTED:
+            self._net.watch_icmp(sock, on=False)
+            tcp_info = self._net.tcp_info(sock)
         return Attempt(
             address=address, port=port, outcome=outcome, took_ms=took, error=error, info=tcp_info, icmp=icmp
         )

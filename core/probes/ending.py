@@ -1,7 +1,8 @@
 """Who hung up, at which step, after how long, how."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from core.probes.dialer import Hangup, HungUp
 
@@ -40,8 +41,7 @@ class How(StrEnum):
 CLOSED = frozenset({How.FIN, How.RST})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a conversation that did not get through.
 
     Attributes:

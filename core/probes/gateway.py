@@ -7,7 +7,8 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from core.check import Context, elapsed_ms
 from core.model import Gateway
@@ -24,8 +25,7 @@ NAME_WAIT = 4.0  # seconds
 HTTP_WAIT = 4.0  # seconds for the head of one answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestFact:
+class RequestFact(msgspec.Struct, frozen=True, kw_only=True):
     """One request and its answer. `status` is the HTTP status; `schemes` are the ways to log on that it offers."""
 
     verb: str
@@ -36,8 +36,7 @@ class RequestFact:
     ending: Ending | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayFact:
+class GatewayFact(msgspec.Struct, frozen=True, kw_only=True):
     """How far the way into the gateway goes.
 
     Attributes:

@@ -8,8 +8,9 @@ No AUTHENTICATE is ever sent and no user is named: no log-on is tried, so no acc
 import asyncio
 import ipaddress
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from core.check import Context
 from core.probes import credssp_step, session_step, x224_step

@@ -10,9 +10,10 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from core.check import elapsed_ms
 from core.ports import IpAddress
@@ -50,8 +51,7 @@ _OF_TYPES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One server's word on the addresses (A and AAAA together) of one name.
 
     Attributes:
@@ -139,8 +139,7 @@ async def ask(server: str, name: str, *, port: int = PORT, timeout: float = SERV
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reply:
+class _Reply(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     addresses: tuple[str, ...] = ()
     alias: str | None = None
@@ -148,8 +147,7 @@ class _Reply:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(msgspec.Struct, frozen=True):
     """One question in wire form, and the reader of what comes back: None for anything that does not answer it."""
 
     wire: bytes

@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import statistics
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+import msgspec
 
 from core.check import Context
 from core.ports import Denied, EchoOutcome, Unsupported
@@ -18,8 +19,7 @@ _CONNECT_WAIT = 1.6  # seconds; a SYN that is sent again after 1 s still counts,
 _ECHO_WAIT = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """A series of round trips. `lost` of `sent` had no answer in time or needed a second SYN. Times in ms."""
 
     sent: int = 0

@@ -8,9 +8,10 @@ RC4: it stops there.
 
 import asyncio
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from core.check import elapsed_ms
 from core.probes.dialer import Hangup, HungUp
@@ -45,8 +46,7 @@ class Reached(StrEnum):
     SESSION = "session"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionFact:
+class SessionFact(msgspec.Struct, frozen=True, kw_only=True):
     """What happened between TLS and the session.
 
     Attributes:

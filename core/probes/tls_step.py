@@ -10,7 +10,8 @@ import functools
 import ssl
 import time
 import warnings
-from dataclasses import dataclass
+
+import msgspec
 
 from core.check import elapsed_ms
 from core.probes.dialer import Connection, Hangup, HungUp
@@ -22,8 +23,7 @@ WAIT = 3.5  # seconds for the whole TLS handshake
 _RECORD_TYPES = range(20, 25)  # change_cipher_spec .. heartbeat
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFact:
+class TlsFact(msgspec.Struct, frozen=True, kw_only=True):
     """How the TLS handshake went.
 
     Attributes:
@@ -57,7 +57,7 @@ def _context() -> ssl.SSLContext:
 
 
 class TlsStream:
-    """TLS over one Connection. Reads raise HungUp as the connection's own do."""
+    """TLS over one Connection. Reads and writes raise HungUp as the connection's own do."""
 
     def __init__(self, connection: Connection, server_name: str | None) -> None:
         self._connection = connection
@@ -121,7 +121,11 @@ class TlsStream:
         return TlsFact(took_ms=ending.after_ms, flight=len(raw), ending=ending)
 
     async def send(self, data: bytes, *, until: float) -> None:
-        self._tls.write(data)
+        """Send everything. Raises HungUp; a TLS fault counts as a reset."""
+        try:
+            self._tls.write(data)
+        except ssl.SSLError:
+            raise HungUp(Hangup.RST) from None
         await self._flush(until)
 
     async def receive(self, *, until: float) -> bytes:

@@ -8,8 +8,9 @@ the difference shows a path that loses large packets.
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from core.check import Context, elapsed_ms
 from core.probes import x224_step
@@ -34,8 +35,7 @@ class Heard(StrEnum):
     NO_X224 = "no-x224"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HelloFact:
+class HelloFact(msgspec.Struct, frozen=True, kw_only=True):
     """One ClientHello and its answer.
 
     Attributes:

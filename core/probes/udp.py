@@ -8,8 +8,9 @@ import errno
 import secrets
 import socket
 import time
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from core import blocking
 from core.probes.dialer import sockaddr
@@ -28,8 +29,7 @@ class UdpOutcome(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UdpFact:
+class UdpFact(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to up to TRIES SYNs. `version` is the highest RDP-UDP version the server names."""
 
     outcome: UdpOutcome

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from core.check import elapsed_ms
 from core.probes.dialer import Connection, HungUp
@@ -27,8 +28,7 @@ class Answer(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NegotiationFact:
+class NegotiationFact(msgspec.Struct, frozen=True, kw_only=True):
     """What the server said to the X.224 Connection Request.
 
     Attributes:

@@ -3,7 +3,6 @@
 The JSON Schema in `resources/schema/report.schema.json` is generated from these types.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -16,13 +15,11 @@ from core.text import Texts
 SCHEMA: Literal["rdpcheckup/1"] = "rdpcheckup/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolPart:
+class ToolPart(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPart:
+class RunPart(msgspec.Struct, frozen=True, kw_only=True):
     """`connections` counts the TCP connections that the run opened. `started` is in UTC."""
 
     id: str
@@ -32,8 +29,7 @@ class RunPart:
     cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetPart:
+class TargetPart(msgspec.Struct, frozen=True, kw_only=True):
     typed: str
     host: str | None
     port: int
@@ -41,8 +37,7 @@ class TargetPart:
     addresses: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorPart:
+class ErrorPart(msgspec.Struct, frozen=True, kw_only=True):
     """What the user pasted. Names are official ones where there are; `phase` is the id of the step it falls into."""
 
     code: int
@@ -54,8 +49,7 @@ class ErrorPart:
     when: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictPart:
+class VerdictPart(msgspec.Struct, frozen=True, kw_only=True):
     """The one sentence and what belongs to it. Ids are stable, `headline` and `steps` are in the user's language."""
 
     family: Family
@@ -72,8 +66,7 @@ class VerdictPart:
     also: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingPart:
+class FindingPart(msgspec.Struct, frozen=True, kw_only=True):
     """One finding. A check's evidence and its times stand with its first finding; `tries` counts measurements."""
 
     check: str
@@ -83,16 +76,15 @@ class FindingPart:
     text: str
     reason: str | None
     settle: str | None
-    needs: list[str] = field(default_factory=list)
+    needs: list[str] = msgspec.field(default_factory=list)
     tries: int = 0
     started_ms: int = 0
     duration_ms: int = 0
-    first_try: list[str] = field(default_factory=list)
-    evidence: dict[str, Any] = field(default_factory=dict)
+    first_try: list[str] = msgspec.field(default_factory=list)
+    evidence: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Schema rdpcheckup/1. `changes` lists what this program changed on the PC."""
 
     schema: Literal["rdpcheckup/1"]
@@ -102,7 +94,7 @@ class Report:
     error: ErrorPart | None
     verdict: VerdictPart
     findings: list[FindingPart]
-    changes: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
 def build(run: Run, texts: Texts) -> Report:

@@ -3,9 +3,10 @@
 # ruff: noqa: ARG002 - a question without an answer does not look at its arguments
 
 import socket
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NoReturn
+
+import msgspec
 
 from core import resolver
 from core.ports import (
@@ -96,12 +97,11 @@ class WindowsClock:
         _not_read("time service")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowsMachine:
+class WindowsMachine(msgspec.Struct, frozen=True, kw_only=True):
     """Implements `core.ports.Machine`."""
 
     platform: str = "windows"
-    names: WindowsNames = field(default_factory=WindowsNames)
-    net: WindowsNet = field(default_factory=WindowsNet)
-    firewall: WindowsFirewall = field(default_factory=WindowsFirewall)
-    clock: WindowsClock = field(default_factory=WindowsClock)
+    names: WindowsNames = msgspec.field(default_factory=WindowsNames)
+    net: WindowsNet = msgspec.field(default_factory=WindowsNet)
+    firewall: WindowsFirewall = msgspec.field(default_factory=WindowsFirewall)
+    clock: WindowsClock = msgspec.field(default_factory=WindowsClock)

@@ -2,9 +2,10 @@
 
 import hashlib
 import warnings
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from core.wire.errors import WireError
 
@@ -18,8 +19,7 @@ _LONGEST_NAME = 255
 MAX_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """The fields that matter for Remote Desktop.
 
     Attributes:

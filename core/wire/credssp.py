@@ -4,8 +4,9 @@ Only the first message of a client can be built here. The fields that prove or c
 are read from servers and never written.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from core.wire import der
 from core.wire.errors import WireError
@@ -14,8 +15,7 @@ VERSION: Final = 6
 """The version that this client announces: the newest of MS-CSSP, as patched Windows clients do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TsRequest:
+class TsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One TSRequest of a server.
 
     `version` is the highest that the server speaks. `error_code` is an NTSTATUS or an SSPI HRESULT as an unsigned

@@ -7,9 +7,10 @@ People shorten: `0x904/0x7`, `2308 7`, `error 2308 (extended 7)`.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+
+import msgspec
 
 MAX_CHARS: Final = 20_000
 
@@ -62,8 +63,7 @@ _COMPUTER_LABEL: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastedError:
+class PastedError(msgspec.Struct, frozen=True, kw_only=True):
     """What a person's error message says.
 
     Attributes:

@@ -8,10 +8,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from core.wire.errors import WireError
 
@@ -48,8 +49,7 @@ class GatewayAnswer(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
+class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The head of an HTTP/1.x answer.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final
+
+import msgspec
 
 from core.wire import per
 from core.wire.errors import WireError
@@ -51,8 +52,7 @@ class CertificateKind(IntEnum):
     X509 = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ServerCertificate:
+class ServerCertificate(msgspec.Struct, frozen=True):
     """`kind` is a CertificateKind or what a stranger wrote there; `key_bits` is known for the proprietary kind."""
 
     kind: int

@@ -4,9 +4,10 @@ Every function takes or gives the contents of one X.224 Data TPDU. The connect p
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+import msgspec
 
 from core.wire import der, gcc, per
 from core.wire.errors import WireError
@@ -43,8 +44,7 @@ class Reason(IntEnum):
     CHANNEL_PURGED = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectResponse:
+class ConnectResponse(msgspec.Struct, frozen=True, kw_only=True):
     """What a server decides in MCS Connect Response. None means that it did not say.
 
     `result` is a Result or an unknown number. `server_version` is an RDP version (0x00080004 for 5.0 to 8.1, then
@@ -65,16 +65,14 @@ class ConnectResponse:
     multitransport: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttachUserConfirm:
+class AttachUserConfirm(msgspec.Struct, frozen=True):
     """`user` is the channel of the new user (1001 and up), None if the server refused."""
 
     result: int
     user: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelJoinConfirm:
+class ChannelJoinConfirm(msgspec.Struct, frozen=True):
     """`channel` is None if the server refused."""
 
     result: int
@@ -82,16 +80,14 @@ class ChannelJoinConfirm:
     channel: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SendDataIndication:
+class SendDataIndication(msgspec.Struct, frozen=True):
     """One piece of data from a server."""
 
     channel: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DisconnectUltimatum:
+class DisconnectUltimatum(msgspec.Struct, frozen=True):
     """The server leaves. `reason` is a Reason or a number up to 7 that T.125 does not define."""
 
     reason: int

@@ -5,10 +5,11 @@ There is no AUTHENTICATE here and must never be: this program asks a server who 
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag
 from typing import Final
+
+import msgspec
 
 from core.wire import der
 from core.wire.errors import WireError
@@ -58,8 +59,7 @@ class _AvId(IntEnum):
     TIMESTAMP = 7
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
+class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     """What a server says about itself in an NTLM CHALLENGE. None means that it did not say.
 
     `version` is (major, minor, build). `timestamp` is the server's clock, in UTC and with microseconds; some servers

@@ -10,10 +10,11 @@ the strings that name a way to a computer are kept; of all else only that it is 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
+
+import msgspec
 
 from core.wire.errors import WireError
 
@@ -62,8 +63,7 @@ class ProblemKind(StrEnum):
     TRUNCATED = "truncated"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, order=True):
     """What is wrong with one line, counted from 1. ENCODING without a mark names the first such line only."""
 
     line: int
@@ -92,8 +92,7 @@ class AuthenticationLevel(IntEnum):
     NOT_REQUIRED = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RdpFile:
+class RdpFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file as read. A setting that is absent or of the wrong type is None in its property.
 
     Attributes:

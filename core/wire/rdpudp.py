@@ -5,9 +5,10 @@ SYN and SYN+ACK are zero-padded to 1232 bytes, which makes the pair a test of a 
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final
+
+import msgspec
 
 from core.wire.errors import WireError
 
@@ -52,8 +53,7 @@ class NotForUs(WireError):  # noqa: N818 - a sound datagram, only somebody else'
     """A SYN+ACK that acknowledges another SYN: an echo of an earlier try, or a forgery."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SynAck:
+class SynAck(msgspec.Struct, frozen=True, kw_only=True):
     """What a listener offers.
 
     Attributes:

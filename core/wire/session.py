@@ -5,9 +5,10 @@ nothing; under Standard RDP Security the same bytes are RC4 and come out as Unkn
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final
+
+import msgspec
 
 from core.wire.errors import WireError
 
@@ -35,23 +36,19 @@ class LicenseTransition(IntEnum):
     RESEND_LAST_MESSAGE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class LicenseRequest:
+class LicenseRequest(msgspec.Struct, frozen=True):
     """The server wants a licence from the client: licensing is alive, nothing is decided yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformChallenge:
+class PlatformChallenge(msgspec.Struct, frozen=True):
     """The server goes on with licensing."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewLicense:
+class NewLicense(msgspec.Struct, frozen=True):
     """The server gives the client a licence, its first or a newer one."""
 
 
-@dataclass(frozen=True, slots=True)
-class LicenseError:
+class LicenseError(msgspec.Struct, frozen=True):
     """The server ends licensing. The numbers are a LicenseErrorCode and a LicenseTransition, or unknown."""
 
     code: int
@@ -63,20 +60,17 @@ class LicenseError:
         return self.code == LicenseErrorCode.STATUS_VALID_CLIENT
 
 
-@dataclass(frozen=True, slots=True)
-class SetErrorInfo:
+class SetErrorInfo(msgspec.Struct, frozen=True):
     """The server's reason for what follows: a code of MS-RDPBCGR 2.2.5.1.1, 0 for none."""
 
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class DemandActive:
+class DemandActive(msgspec.Struct, frozen=True):
     """The server is past licensing and starts the session."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True):
     """Something that a check need not understand; `head` are its first bytes, for evidence."""
 
     head: bytes

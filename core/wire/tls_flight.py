@@ -4,8 +4,10 @@ Sources: RFC 6101 (SSL 3.0), 2246 (TLS 1.0), 5246 (TLS 1.2), 8446 (TLS 1.3), 842
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from core.wire.errors import WireError
 from core.wire.tls_suites import Version, group_name, suite_name
@@ -84,8 +86,7 @@ class Alert(NamedTuple):
         return self.level != _WARNING or self.number == _CLOSE_NOTIFY
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """With what the server would agree on a key: a named group, or parameters of its own."""
 
     name: str
@@ -94,8 +95,7 @@ class Group:
     """Size of the DH prime or of the temporary RSA key; None for a named group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerFlight:
+class ServerFlight(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a server's first flight so far. What has not been seen is None, empty or False."""
 
     version: int | None = None

@@ -7,13 +7,14 @@ Sources: MS-RDPBCGR 2.2.1.1 (request), 2.2.1.2 (answer), 2.2.2.3 (MCS Disconnect
 T.123 section 8 (TPKT); X.224 section 13.
 """
 
-import re
 import secrets
-from dataclasses import dataclass
-from enum import IntEnum, IntFlag, StrEnum
+from enum import IntEnum, IntFlag
 
-from core.wire import mcs
+import msgspec
+
+from core.wire import mcs, stranger
 from core.wire.errors import WireError
+from core.wire.stranger import Stranger
 
 COOKIE_NAME = b"checkup"
 """The neutral name in the request's cookie. Anyone on the path can read it, so it never is a user's name."""
@@ -27,7 +28,6 @@ _CONNECTION_CONFIRM = 0xD0
 _DATA_HEADER = b"\x02\xf0\x80"  # LI 2, Data TPDU, end of the message (X.224 13.7)
 _NEG_LENGTH = 8
 _NEG_REQUEST, _NEG_RESPONSE, _NEG_FAILURE, _NEG_CORRELATION = 1, 2, 3, 6
-_SAMPLE = 64
 
 _ID_LENGTH = 16
 _ID_FIRST_FORBIDDEN = b"\x00\xf4"
@@ -83,20 +83,7 @@ class FailureCode(IntEnum):
     SSL_WITH_USER_AUTH_REQUIRED_BY_SERVER = 6
 
 
-class Stranger(StrEnum):
-    """What seems to speak on a port that does not speak RDP, judged by its first bytes."""
-
-    HTTP = "http"
-    SSH = "ssh"
-    TLS = "tls"
-    VNC = "vnc"
-    MAIL_OR_FTP = "mail-or-ftp"
-    TEXT = "text"
-    BINARY = "binary"
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionConfirm:
+class ConnectionConfirm(msgspec.Struct, frozen=True):
     """The server goes on. Read `selected`, for a server may choose less than it was asked for."""
 
     selected: Protocol | None
@@ -104,24 +91,21 @@ class ConnectionConfirm:
     flags: ResponseFlag
 
 
-@dataclass(frozen=True, slots=True)
-class NegotiationFailure:
+class NegotiationFailure(msgspec.Struct, frozen=True):
     """The server refuses the requested protocols."""
 
     code: int
     """Usually a `FailureCode`; a number that has no name there is kept as it came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+class Disconnect(msgspec.Struct, frozen=True):
     """The server hung up with an MCS Disconnect Provider Ultimatum in place of a Connection Confirm."""
 
     reason: int
     """A `mcs.Reason`, or another number up to 7."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotRdp:
+class NotRdp(msgspec.Struct, frozen=True):
     """The answer is no TPKT packet, so the port speaks something else."""
 
     kind: Stranger
@@ -190,7 +174,7 @@ def parse_answer(data: bytes) -> Answer:
     if not data:
         raise WireError("empty answer to the Connection Request")
     if data[0] != _TPKT_VERSION:
-        return NotRdp(_stranger(data), data[:_SAMPLE])
+        return NotRdp(stranger.recognise(data), data[: stranger.SAMPLE])
     length = _packet_length(data)
     if length is None or len(data) < length:
         raise WireError("answer to the Connection Request is cut off")
@@ -309,18 +293,3 @@ def _disconnect(tpdu: bytes) -> Disconnect:
     if not isinstance(pdu, mcs.DisconnectUltimatum):
         raise WireError(f"MCS {type(pdu).__name__} in place of a Connection Confirm")
     return Disconnect(pdu.reason)
-
-
-_STRANGERS = (
-    (Stranger.HTTP, re.compile(rb"HTTP/|\s*<(!doctype|html)", re.IGNORECASE)),
-    (Stranger.SSH, re.compile(rb"SSH-")),
-    (Stranger.TLS, re.compile(rb"[\x14-\x17]\x03")),  # a record header: type, major version
-    (Stranger.VNC, re.compile(rb"RFB \d")),
-    (Stranger.MAIL_OR_FTP, re.compile(rb"\d{3}[ -]|\+OK|\* OK")),  # SMTP and FTP, POP3, IMAP
-    (Stranger.TEXT, re.compile(rb"[\t\r\n\x20-\x7e]+\Z")),
-)
-
-
-def _stranger(data: bytes) -> Stranger:
-    sample = data[:_SAMPLE]
-    return next((kind for kind, pattern in _STRANGERS if pattern.match(sample)), Stranger.BINARY)

@@ -352,7 +352,7 @@ def test_reasons_are_sentences(texts: dict[str, str]) -> None:
         ("reviewed = 2026-11-22", "", "reviewed"),
         ("reviewed = 2026-11-22", 'reviewed = "lately"', "reviewed"),
         ('url = "https:', 'url = "http:', "source on-disconnected"),
-        ('name = "disconnectReasonNoInfo"', 'nmae = "disconnectReasonNoInfo"', r"unknown keys \['nmae'\]"),
+        ('name = "disconnectReasonNoInfo"', 'nmae = "disconnectReasonNoInfo"', r"unknown field `nmae`"),
         ("counterpart = 0x0807", "counterpart = 0x0809", "counterpart 0x809 is in no list"),
         ("[space.warning]", "[space.rumour]", "rumour"),
         ("[pair.0x904-0x7]", "[pair.0x904-0x8]", "pair 0x904-0x8: holds the numbers of pair.0x904-0x7"),

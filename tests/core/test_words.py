@@ -23,7 +23,7 @@ from core.ports import LinkKind, ResolveFailure
 from core.probes.dialer import Connect
 from core.probes.ending import How, Step
 from core.probes.session_step import Reached
-from core.wire.x224 import Stranger
+from core.wire.stranger import Stranger
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGES = [*sorted((ROOT / "core/checks").glob("*.py")), ROOT / "core/derive.py"]

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 import struct
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -97,20 +96,19 @@ async def connected(port: int, host: str = "127.0.0.1") -> AsyncIterator[Connect
 class Peer:
     """One accepted connection; `received` is what the client said."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
         self.received = b""
+        self._loop = asyncio.get_running_loop()
 
     async def hear(self) -> bytes:
         """The next bytes; none if the client has gone."""
-        data = await self._reader.read(65_536)
+        data = await self._loop.sock_recv(self.sock, 65_536)
         self.received += data
         return data
 
     async def say(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
+        await self._loop.sock_sendall(self.sock, data)
 
     async def silence(self) -> None:
         """Nothing more until the client goes."""
@@ -119,69 +117,78 @@ class Peer:
 
     async def finish(self) -> None:
         """FIN. What the client still says is heard, for unread input would make it RST."""
-        self._writer.write_eof()
+        self.sock.shutdown(socket.SHUT_WR)
         await self.silence()
 
     async def reset(self) -> None:
         """RST."""
         linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self._writer.transport.abort()
-
-    def close(self) -> None:
-        self._writer.close()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.sock.close()
 
 
 Talk = Callable[[Peer], Awaitable[None]]
 
 
 class Listener:
-    """A server that gives each connection to a talk. `peers` are all connections so far."""
+    """A server that gives each connection to a talk, and closes it when the talk is over.
 
-    def __init__(self, talk: Talk) -> None:
+    Attributes:
+        peers: all connections so far, in the order in which they came.
+        ended: gets every connection whose talk is over.
+    """
+
+    def __init__(self, talk: Talk, sock: socket.socket) -> None:
         self._talk = talk
-        self._tasks: list[asyncio.Task[None]] = []
-        self.port = 0
+        self._sock = sock
+        self._closing = False
         self.peers: list[Peer] = []
+        self.ended: asyncio.Queue[Peer] = asyncio.Queue()
 
-    async def start(self, host: str, tls: ssl.SSLContext | None) -> asyncio.Server:
-        server = await asyncio.start_server(self._accept, host, 0, ssl=tls)
-        self.port = server.sockets[0].getsockname()[1]
-        return server
+    @property
+    def port(self) -> int:
+        return int(self._sock.getsockname()[1])
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Peer(reader, writer)
-        self.peers.append(peer)
-        self._tasks.append(asyncio.get_running_loop().create_task(self._serve(peer), name="loopback peer"))
+    async def serve(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            talks = []
+            while True:
+                sock, _ = await asyncio.get_running_loop().sock_accept(self._sock)
+                if self._closing:
+                    sock.close()
+                    break
+                self.peers.append(Peer(sock))
+                talks.append(group.create_task(self._serve(self.peers[-1]), name="loopback peer"))
+            for talk in talks:
+                talk.cancel()
 
     async def _serve(self, peer: Peer) -> None:
-        try:
-            with contextlib.suppress(OSError):  # the client went first
-                await self._talk(peer)
-        finally:
-            peer.close()
+        with peer.sock, contextlib.suppress(OSError):  # the client went first
+            await self._talk(peer)
+        self.ended.put_nowait(peer)
 
     async def stop(self) -> None:
-        """End every talk. Raises what a talk raised."""
-        for task in self._tasks:
-            task.cancel()
-        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        """Ends every talk, after a last connection: cancelling an accept could lose one that just came."""
+        self._closing = True
+        with socket.socket(self._sock.family) as last:
+            last.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(last, self._sock.getsockname())
 
 
 @contextlib.asynccontextmanager
-async def listening(
-    talk: Talk, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Listener]:
-    """Serves while its block runs. A connection is closed when its talk ends."""
-    listener = Listener(talk)
-    server = await listener.start(host, tls)
-    try:
-        yield listener
-    finally:
-        server.close()
-        await listener.stop()
+async def listening(talk: Talk, *, host: str = "127.0.0.1") -> AsyncIterator[Listener]:
+    """Serves while its block runs. Raises what a talk raised, unless the connection broke."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family, backlog=16) as sock:
+        sock.setblocking(False)
+        listener = Listener(talk, sock)
+        serving = asyncio.get_running_loop().create_task(listener.serve(), name="loopback server")
+        try:
+            yield listener
+        finally:
+            if not serving.done():
+                await listener.stop()
+            await serving
 
 
 def says(data: bytes, then: Talk = Peer.finish, *, first: bool = False) -> Talk:

@@ -1,11 +1,11 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from core.checks.names import CHECK, SLOW_MS, AskedServer, NamesFact, judge, probe
 from core.model import Arg, Gateway, Row, State

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 
 import pytest
+from msgspec.structs import replace
 
 from core.checks.network import CHECK, Link, NetworkFact, judge
 from core.model import State

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
+from msgspec.structs import replace
 
 from core.check import Context
 from core.checks import names, reach

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
+from msgspec.structs import replace
 
 from core.checks import names
 from core.checks.route import CHECK, Covering, RouteFact, Way, judge

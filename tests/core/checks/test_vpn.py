@@ -1,8 +1,8 @@
-from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.checks import names
 from core.checks.vpn import CHECK, Path, Vpn, VpnFact, judge
@@ -25,7 +25,7 @@ PUBLIC = Path(address="203.0.113.7", interface="eth0")
         ((), (PAST,), "vpn.none", State.INFO, {}),
         ((), (), "vpn.none", State.INFO, {}),
         ((OFF,), (), "vpn.off", State.WARN, {"interface": "tun1"}),
-        ((OFF,), (PUBLIC,), "vpn.off", State.WARN, {"interface": "tun1"}),
+        ((OFF,), (PUBLIC,), "vpn.off-not-needed", State.INFO, {"interface": "tun1"}),
         ((ON,), (), "vpn.on", State.INFO, {"interface": "tun0"}),
         ((OFF, ON), (THROUGH,), "vpn.carries-target", State.OK, {"interface": "tun0", "address": "10.5.0.7"}),
         (

@@ -6,7 +6,6 @@ import gc
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,12 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.demo import server as server_module
 from core.demo.faults import DEFAULT, FAULTS, Step
 from core.demo.server import ScriptedServer
 from core.wire import credssp, mcs, ntlm, rdpudp, session
 from core.wire.errors import WireError
+from core.wire.stranger import Stranger
 from core.wire.x224 import (
     ConnectionConfirm,
     Disconnect,
@@ -27,7 +28,6 @@ from core.wire.x224 import (
     NegotiationFailure,
     NotRdp,
     Protocol,
-    Stranger,
     connection_request,
     data_tpdu,
     new_correlation_id,
