@@ -2,6 +2,7 @@
 
 Exit codes: 0 healthy or done, 1 problem found, 2 usage, 3 could not tell, 7 cancelled, 70 internal error.
 With `--json` stdout carries one document and nothing else; everything for people goes to stderr then.
+What only some commands need is imported where they need it: a fleet starts this program often.
 """
 
 import argparse
@@ -11,8 +12,9 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
-from core import __version__, console
+from core import __version__
 from core.intake import Intake, IntakeError, read
+from core.live_bar import LiveBar
 from core.model import Event, Family, Run, RunDone, Target
 from core.run import Options, check, chosen, conclude, new_id
 from core.text import Texts, TextsMissing, plain, wanted_language
@@ -114,7 +116,7 @@ def _run_check(
     machine: "Machine", target: Target, error: PastedError | None, options: Options, texts: Texts
 ) -> Run:
     """Run with a live bar. Ctrl+C ends it cleanly and gives what is known so far."""
-    bar = console.LiveBar(sys.stderr, texts, total=len(chosen(options, target)))
+    bar = LiveBar(sys.stderr, texts, total=len(chosen(options, target)))
     ended: list[RunDone] = []
 
     def hear(event: Event) -> None:
@@ -151,21 +153,27 @@ def _print_run(done: Run, options: argparse.Namespace, texts: Texts) -> None:
 
         sys.stdout.write(render(done, texts))
     else:
-        sys.stdout.write(console.result(done, texts))
+        from core.console import result  # noqa: PLC0415
+
+        sys.stdout.write(result(done, texts))
 
 
 # --- explain, list, demo, selftest
 
 
 def _explain(options: argparse.Namespace, texts: Texts) -> int:
+    from core.console import explanation  # noqa: PLC0415
+
     error = _pasted(" ".join(options.code))
     assert error is not None
-    sys.stdout.write(console.explanation(error.code, error.extended, texts))
+    sys.stdout.write(explanation(error.code, error.extended, texts))
     return Exit.DONE
 
 
 def _list(options: argparse.Namespace, texts: Texts) -> int:
-    sys.stdout.write(console.listing(options.what, texts))
+    from core.console import listing  # noqa: PLC0415
+
+    sys.stdout.write(listing(options.what, texts))
     return Exit.DONE
 
 

@@ -7,13 +7,13 @@ look, and measurements decide. The types are those of `core.code_book`.
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
 
 from core.code_book import Claim, Code, CodeBook, Explanation, Fact, Group, Pair, Source, Space, Trust
+from resources import FOLDER
 
 
 class KnowledgeError(ValueError):
@@ -33,7 +33,7 @@ def explain(code: int, extended: int | None = None) -> Explanation:
 @cache
 def load() -> CodeBook:
     """The knowledge that ships with the product. Raises KnowledgeError."""
-    return parse(files("resources").joinpath("knowledge", "codes.toml").read_text("utf-8"))
+    return parse((FOLDER / "knowledge" / "codes.toml").read_text("utf-8"))
 
 
 _T = TypeVar("_T")

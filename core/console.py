@@ -1,72 +1,20 @@
-"""What the command line prints for people: the live bar, the result, an explained code.
-
-Plain text with shapes and words, no colour needed. The bar goes to stderr and only to a terminal.
-"""
+"""What the command line prints for people: the result, an explained code, lists. Plain text, no colour needed."""
 
 import textwrap
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
 
 from core.checks import ALL
 from core.code_book import Source, Trust
 from core.codes import explain
 from core.demo.faults import FAULTS
 from core.knowledge import causes
-from core.model import Certainty, CheckDone, CheckStarted, Event, Run, RunDone, State
+from core.model import Certainty, Run, State
 from core.report.document import family_body, sentence
 from core.report.ticket import MARKS, counts
 from core.text import Texts
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
 _WIDTH = 96
 _SHOWN = (State.PROBLEM, State.WARN, State.UNKNOWN, State.OK, State.INFO, State.SKIPPED)
-
-
-class LiveBar:
-    """A progress bar on a terminal while checks run; nothing at all elsewhere."""
-
-    def __init__(self, stream: TextIO, texts: Texts, total: int) -> None:
-        self._texts = texts
-        self._stream = stream
-        self._total = total
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        if self._stream.isatty():
-            # rich costs 60 ms of imports: only someone who watches pays for it.
-            from rich.console import Console  # noqa: PLC0415
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
-
-            columns = (
-                BarColumn(bar_width=30),
-                MofNCompleteColumn(),
-                TextColumn("{task.description}", markup=False),
-            )
-            self._progress = Progress(*columns, console=Console(file=self._stream), transient=True)
-            self._task = self._progress.add_task("", total=self._total)
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-    def __call__(self, event: Event) -> None:
-        if self._progress is None or self._task is None:
-            return
-        match event:
-            case CheckStarted(check=check):
-                self._progress.update(self._task, description=self._texts.say(f"check.{check}"))
-            case CheckDone():
-                self._progress.advance(self._task)
-            case RunDone():
-                self._progress.update(self._task, description="")
 
 
 def result(run: Run, texts: Texts) -> str:

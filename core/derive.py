@@ -4,7 +4,7 @@ Every rule looks at what was measured, says one thing about it, and knows nothin
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_address
 
 from core.check import Check, info, problem, warn
@@ -55,12 +55,9 @@ def _explains(seen: certificate.CertificateFact | None, skew_s: float) -> bool:
     """The certificate is out of its time by our clock and inside it by the server's."""
     if seen is None or seen.certificate is None:
         return False
-
-    def inside(when: datetime) -> bool:
-        assert seen.certificate is not None
-        return seen.certificate.not_before <= when <= seen.certificate.not_after
-
-    return not inside(seen.now) and inside(seen.now + timedelta(seconds=skew_s))
+    # Differences, because a server may name a time so late that the calendar ends before it.
+    first, last = seen.certificate.not_before - seen.now, seen.certificate.not_after - seen.now
+    return not first <= timedelta(0) <= last and first <= timedelta(seconds=skew_s) <= last
 
 
 def _machine_renamed(rows: Mapping[str, Row], _error: PastedError | None) -> tuple[Finding, ...]:
@@ -70,13 +67,13 @@ def _machine_renamed(rows: Mapping[str, Row], _error: PastedError | None) -> tup
     if seen is None or seen.certificate is None or challenge is None or not seen.certificate.self_issued:
         return ()
     own = [n.lower() for n in (challenge.netbios_computer, challenge.dns_computer) if n]
-    if not own or any(_same_machine(name, o) for name in seen.names for o in own):
+    made_for = [n for n in seen.names if n]
+    if not own or not made_for or any(_same_machine(name, o) for name in made_for for o in own):
         return ()
-    if any(certificate.matches(name, seen.host.lower()) for name in seen.names):
+    typed = seen.host.lower().rstrip(".")
+    if any(certificate.matches(name, typed) for name in made_for):
         return ()  # made on purpose for the name that people type
-    return (
-        problem("certificate.wrong-machine", name=next(iter(seen.names), ""), computer=challenge.computer),
-    )
+    return (problem("certificate.wrong-machine", name=made_for[0], computer=challenge.computer),)
 
 
 def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple[Finding, ...]:
@@ -88,7 +85,7 @@ def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple
     answer, cert = _fact(rows, nla.CHECK), _fact(rows, certificate.CHECK)
     resolved = _fact(rows, names.CHECK)
     challenge = answer.challenge if answer else None
-    if answer is None or challenge is None or challenge.computer is None or resolved is None:
+    if answer is None or challenge is None or not challenge.computer or resolved is None:
         return ()
     typed = answer.host.lower().rstrip(".")
     if _is_address(typed) or typed == "localhost" or resolved.alias:
@@ -107,7 +104,7 @@ def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple
 def _same_machine(name: str, own: str) -> bool:
     """`pc-anna` and `pc-anna.corp.example` are one machine; a NetBIOS name ends after 15 characters."""
     first, second = name.partition(".")[0], own.partition(".")[0]
-    return first == second or first[:15] == second[:15]
+    return first[:15] == second[:15] or certificate.matches(name, own)
 
 
 def _is_address(text: str) -> bool:

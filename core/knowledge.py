@@ -8,13 +8,13 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from typing import Annotated
 
 import msgspec
 
 from core.codes import KnowledgeError
 from core.model import Certainty, Where, Who
+from resources import FOLDER
 
 HttpsLink = Annotated[str, msgspec.Meta(pattern="^https://")]
 Ids = frozenset[str]
@@ -53,7 +53,7 @@ class Cause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def causes() -> Mapping[str, Cause]:
     """Every cause by id, nearest to the root first. Raises KnowledgeError."""
-    return parse(files("resources").joinpath("knowledge", "causes.toml").read_text("utf-8"))
+    return parse((FOLDER / "knowledge" / "causes.toml").read_text("utf-8"))
 
 
 def parse(text: str) -> dict[str, Cause]:
@@ -62,6 +62,8 @@ def parse(text: str) -> dict[str, Cause]:
         entries = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
         raise KnowledgeError(str(wrong)) from wrong
+    except RecursionError as wrong:
+        raise KnowledgeError("nested too deeply") from wrong
     found: dict[str, Cause] = {}
     for cause_id, entry in entries.items():
         try:
@@ -79,5 +81,9 @@ def _check(cause_id: str, way: Way, found: Mapping[str, Cause]) -> None:
         raise KnowledgeError(
             f"cause {cause_id}: what looks like another cause is told by `twin`, and is only likely"
         )
-    if way.twin is not None and (way.twin not in found or way.twin == cause_id):
+    if way.twin is None:
+        return
+    if way.twin not in found or way.twin == cause_id:
         raise KnowledgeError(f"cause {cause_id}: its twin {way.twin} is no other cause")
+    if not any(back.twin == cause_id and back.all == way.all for back in found[way.twin].when):
+        raise KnowledgeError(f"cause {cause_id}: its twin {way.twin} does not name it for the same findings")

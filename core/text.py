@@ -5,17 +5,15 @@ last resort. Values may come from strangers (names in certificates, banners, pas
 everything that steers a terminal or turns text around, and never read as markup or as placeholders.
 """
 
-import functools
 import gettext
 import locale
 import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from importlib.resources import files
-from pathlib import Path
 
 from core.model import Arg
+from resources import FOLDER
 
 DOMAINS = ("findings", "causes", "app", "codes")
 LONGEST_VALUE = 200
@@ -41,7 +39,7 @@ class Texts:
         if domain not in self._catalogues:
             wanted = dict.fromkeys((self.language, self.language.partition("_")[0], "en"))
             try:
-                found = gettext.translation(domain, _folder(), languages=list(wanted))
+                found = gettext.translation(domain, FOLDER / "locale", languages=list(wanted))
             except OSError as missing:
                 raise TextsMissing(domain) from missing
             self._catalogues[domain] = found
@@ -103,8 +101,3 @@ def _tag(language: str) -> str:
     """`de-DE.UTF-8` -> `de_DE`; anything that is no language tag -> `en`. It becomes part of a path."""
     tag = language.partition(".")[0].partition("@")[0].replace("-", "_")
     return tag if re.fullmatch(r"[A-Za-z]{2,3}(_[A-Za-z]{2,4})*", tag) else "en"
-
-
-@functools.cache
-def _folder() -> Path:
-    return Path(str(files("resources").joinpath("locale")))

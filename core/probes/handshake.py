@@ -24,6 +24,7 @@ from core.wire import x224
 T = TypeVar("T")
 
 TCP_WAIT = 3.5  # seconds; long enough for the SYNs that systems send again after 1 and 3 seconds
+_LONGEST_TOKEN = 202  # bytes: beside a correlation id, no more fit into a Connection Request (X.224 13.3)
 
 
 class Handshake:
@@ -112,7 +113,11 @@ def server_name(context: Context) -> str | None:
 
 
 def routing_token(context: Context) -> bytes | None:
-    """The token of the .rdp file with which a broker or load balancer finds the way (`loadbalanceinfo`)."""
+    """The token of the .rdp file with which a broker or load balancer finds the way (`loadbalanceinfo`).
+
+    None if there is none, or one that no request can carry.
+    """
     rdp = context.target.rdp
-    token = rdp.load_balance_info if rdp else None
-    return token.encode("utf-8", "replace") if token else None
+    token = (rdp.load_balance_info or "").encode("utf-8", "replace") if rdp else b""
+    fits = 0 < len(token) <= _LONGEST_TOKEN and b"\r" not in token and b"\n" not in token
+    return token if fits else None

@@ -94,7 +94,7 @@ async def connect(stream: Stream, selected: int) -> SessionFact:
 
 
 class _Walk:
-    """One walk. `known` fills up with fields of SessionFact, `last` holds the bytes that came last."""
+    """One walk. `known` fills up with fields of SessionFact, `last` holds the bytes that came last in this step."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -102,12 +102,12 @@ class _Walk:
         self._ready: list[bytes] = []
         self.known: dict[str, Any] = {}
         self.reached = Reached.NOTHING
-        self.last = b""
         self.started = time.perf_counter()
         self._begin(Step.MCS, WAIT)
 
     def _begin(self, step: Step, wait: float) -> None:
         self.step = step
+        self.last = b""
         self.step_started = time.perf_counter()
         self._until = asyncio.get_running_loop().time() + wait
 

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import msgspec
 
 from core import __version__
-from core.codes import explain
 from core.model import Arg, Certainty, Family, Finding, Ok, Row, Run, State, Where, Who
 from core.text import Texts
 
@@ -130,6 +129,8 @@ def _error(run: Run) -> ErrorPart | None:
     error = run.error
     if error is None:
         return None
+    from core.codes import explain  # noqa: PLC0415 - a run without a pasted error needs no code tables
+
     said = explain(error.code, error.extended)
     return ErrorPart(
         code=error.code,
