@@ -20,6 +20,7 @@ LONGEST_VALUE = 200
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)")
+_TAG = re.compile(r"([A-Za-z]{2,3})((?:_[A-Za-z0-9]{2,8}){0,3})")
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -98,6 +99,6 @@ def wanted_language(asked: str | None = None) -> str:
 
 
 def _tag(language: str) -> str:
-    """`de-DE.UTF-8` -> `de_DE`; anything that is no language tag -> `en`. It becomes part of a path."""
-    tag = language.partition(".")[0].partition("@")[0].replace("-", "_")
-    return tag if re.fullmatch(r"[A-Za-z]{2,3}(_[A-Za-z]{2,4})*", tag) else "en"
+    """`de-DE.UTF-8` -> `de_DE`; anything that is no language tag (BCP 47) -> `en`. It becomes part of a path."""
+    tag = _TAG.fullmatch(language.partition(".")[0].partition("@")[0].replace("-", "_"))
+    return tag[1].lower() + tag[2] if tag else "en"

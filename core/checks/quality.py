@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from core.check import Check, Context, Group, ok, warn
+from core.check import Check, Context, Group, ok, unknown, warn
 from core.checks import reach
 from core.model import Finding
 from core.probes import quality
@@ -46,9 +46,11 @@ def judge(fact: QualityFact) -> tuple[Finding, ...]:
     args = {"ms": best.median, "jitter": best.jitter, "lost": fact.lost, "sent": fact.sent}
     if fact.lost >= _LOST_AT_LEAST and fact.lost / fact.sent >= _LOST_SHARE:
         return (warn("quality.lossy", percent=round(100 * fact.lost / fact.sent), **args),)
-    if best.median is not None and best.median >= _SLOW_MS:
+    if best.median is None or best.jitter is None:
+        return (unknown("quality.unknown", reason="needs-reach", settle="check-again"),)
+    if best.median >= _SLOW_MS:
         return (warn("quality.slow", **args),)
-    if best.jitter is not None and best.jitter >= _JITTER_MS:
+    if best.jitter >= _JITTER_MS:
         return (warn("quality.unsteady", **args),)
     return (ok("quality.ok", **args),)
 

@@ -1,6 +1,6 @@
 """RD Gateway from outside: name, TCP, TLS, certificate, and the opening request without credentials.
 
-HTTP transport first (MS-TSGU 3.3.5.1); where that is not there, RPC over HTTP, the transport of 2008 R2.
+HTTP transport (MS-TSGU 3.3.5.1) and RPC over HTTP, the transport of 2008 R2, on a connection each.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from core.wire import gateway as wire
 from core.wire.errors import WireError
 from core.wire.gateway import GatewayAnswer
 
-NAME_WAIT = 4.0  # seconds
-HTTP_WAIT = 4.0  # seconds for the head of one answer
+NAME_WAIT = 3.0  # seconds
+HTTP_WAIT = 3.0  # seconds for the head of one answer
 
 
 class RequestFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,18 +62,17 @@ async def look(context: Context, gateway: Gateway) -> GatewayFact:
         failure = resolved.failure or ResolveFailure.NO_ADDRESS
         return GatewayFact(host=gateway.host, port=gateway.port, name_failure=failure)
     address = resolved.addresses[0]
-    tls, connect, first = await _request(context, gateway, address, "RDG_OUT_DATA", _websocket(gateway))
-    requests: tuple[RequestFact, ...] = (first,) if first else ()
-    if first is not None and first.answer in (None, GatewayAnswer.NOT_A_GATEWAY, GatewayAnswer.VERB_BLOCKED):
-        _, _, second = await _request(context, gateway, address, "RPC_OUT_DATA", _rpc(gateway))
-        requests += (second,) if second else ()
+    async with asyncio.TaskGroup() as group:
+        newer = group.create_task(_request(context, gateway, address, "RDG_OUT_DATA", _websocket(gateway)))
+        older = group.create_task(_request(context, gateway, address, "RPC_OUT_DATA", _rpc(gateway)))
+    tls, connect, first = newer.result()
     return GatewayFact(
         host=gateway.host,
         port=gateway.port,
         addresses=resolved.addresses,
         connect=connect,
         tls=tls,
-        requests=requests,
+        requests=tuple(r for r in (first, older.result()[2]) if r is not None),
     )
 
 

@@ -19,7 +19,7 @@ from core.probes.ending import Ending, Step, ended, garbage
 from core.wire import mcs, session, x224
 from core.wire.errors import WireError
 
-WAIT = 4.0  # seconds for MCS Connect, and again for everything after it
+WAIT = 4.0  # seconds for MCS with its channels, and again for licensing
 _AFTERWARDS = 0.5  # seconds for what a server says right after it accepted the licence
 _MOST_PDUS = 50  # a server that talks on without ever coming to licences is not waited for
 _USUAL_IO_CHANNEL = 1003
@@ -146,7 +146,6 @@ class _Walk:
 
     async def _join(self, channel: int) -> int | None:
         """Become a user of the conference; None if the server refuses the user or one of the channels."""
-        self._begin(Step.MCS, WAIT)
         await self._send(mcs.ERECT_DOMAIN_REQUEST)
         await self._send(mcs.ATTACH_USER_REQUEST)
         attached = await self._expect(mcs.AttachUserConfirm)
