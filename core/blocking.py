@@ -30,6 +30,10 @@ async def call(work: Callable[[], T], *, name: str) -> T:
         error: BaseException | None = None
         try:
             result = work()
+        except StopIteration as caught:
+            # No future carries this one (PEP 479): its caller would wait for ever.
+            error = RuntimeError("StopIteration")
+            error.__cause__ = caught
         except BaseException as caught:  # noqa: BLE001 - carried over to the loop's thread
             error = caught
         # The loop may be closed by the time a late answer comes.

@@ -7,9 +7,13 @@ What only some commands need is imported where they need it: a fleet starts this
 
 import argparse
 import asyncio
+import errno
+import os
 import sys
+import time
 from collections.abc import Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from core import __version__
@@ -59,23 +63,41 @@ def run(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     texts = Texts(wanted_language(getattr(options, "lang", None)))
     try:
+        return _carry_out(options, texts)
+    except TextsMissing as missing:
+        print(f"rdpcheckup: the texts ({missing}) are not built. Run: python dev.py", file=sys.stderr)
+        return Exit.INTERNAL
+
+
+def _carry_out(options: argparse.Namespace, texts: Texts) -> int:
+    try:
         return int(options.command(options, texts))
     except (IntakeError, UsageError) as wrong:
         print(texts.say(wrong.text_id, wrong.values), file=sys.stderr)
         return Exit.USAGE
-    except TextsMissing as missing:
-        print(f"rdpcheckup: the texts ({missing}) are not built. Run: python dev.py", file=sys.stderr)
-        return Exit.INTERNAL
+    except TextsMissing:
+        raise
     except KeyboardInterrupt:
         print(texts.say("app.stopped"), file=sys.stderr)
         return Exit.CANCELLED
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); there is nobody left to tell.
-        sys.stdout = None
-        return Exit.DONE
     except Exception as crash:  # noqa: BLE001 - a person gets a sentence, never a traceback
         print(texts.say("app.crash", {"what": type(crash).__name__}), file=sys.stderr)
         return Exit.INTERNAL
+
+
+def _write(text: str) -> None:
+    """Write to stdout, at once. Raises OSError where that cannot be done, but not for a reader that has gone."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as failed:
+        # What could not be written is given up, or Python would try once more at its end, and complain.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        # `| head` has read what it wanted. Windows calls that an invalid argument.
+        if failed.errno not in (errno.EPIPE, errno.EINVAL):
+            raise
 
 
 # --- check
@@ -104,6 +126,8 @@ def _pasted(text: str | None) -> PastedError | None:
 
 def _options(options: argparse.Namespace) -> Options:
     only = frozenset(i.strip() for i in options.only.split(",") if i.strip()) if options.only else None
+    if only == frozenset():
+        raise UsageError("app.no-check", check=plain(options.only))
     made = Options(only=only, local_only=options.local_only, time_limit=options.timeout)
     try:
         chosen(made, Target(typed="", host="any"))
@@ -124,7 +148,7 @@ def _run_check(
         if isinstance(event, RunDone):
             ended.append(event)
 
-    started_at = machine.clock.now()
+    started_at, started = machine.clock.now(), time.perf_counter()
     with bar:
         try:
             return asyncio.run(check(machine, target, hear, error=error, options=options))
@@ -137,8 +161,8 @@ def _run_check(
                 error,
                 run_id=new_id(),
                 started=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                duration_ms=round((machine.clock.now() - started_at).total_seconds() * 1000),
-                connections=0,
+                duration_ms=round((time.perf_counter() - started) * 1000),
+                connections=ended[0].connections,
                 cancelled=True,
             )
 
@@ -147,15 +171,15 @@ def _print_run(done: Run, options: argparse.Namespace, texts: Texts) -> None:
     if options.json:
         from core.report.document import build, to_json  # noqa: PLC0415
 
-        sys.stdout.write(to_json(build(done, texts)))
+        _write(to_json(build(done, texts)))
     elif options.ticket:
         from core.report.ticket import render  # noqa: PLC0415
 
-        sys.stdout.write(render(done, texts))
+        _write(render(done, texts))
     else:
         from core.console import result  # noqa: PLC0415
 
-        sys.stdout.write(result(done, texts))
+        _write(result(done, texts))
 
 
 # --- explain, list, demo, selftest
@@ -166,14 +190,14 @@ def _explain(options: argparse.Namespace, texts: Texts) -> int:
 
     error = _pasted(" ".join(options.code))
     assert error is not None
-    sys.stdout.write(explanation(error.code, error.extended, texts))
+    _write(explanation(error.code, error.extended, texts))
     return Exit.DONE
 
 
 def _list(options: argparse.Namespace, texts: Texts) -> int:
     from core.console import listing  # noqa: PLC0415
 
-    sys.stdout.write(listing(options.what, texts))
+    _write(listing(options.what, texts))
     return Exit.DONE
 
 
@@ -198,10 +222,8 @@ def _selftest(_options: argparse.Namespace, texts: Texts) -> int:
     healthy = True
     for name, fault in examine():
         healthy &= fault is None
-        print(
-            f"{'[ok]' if fault is None else '[XX]'} {texts.say(f'selftest.{name}')}"
-            + (f": {plain(fault)}" if fault else "")
-        )
+        mark, why = ("[ok]", "") if fault is None else ("[XX]", f": {plain(fault)}")
+        _write(f"{mark} {texts.say(f'selftest.{name}')}{why}\n")
     return Exit.DONE if healthy else Exit.INTERNAL
 
 
@@ -278,9 +300,15 @@ def _seconds(text: str) -> float:
 
 
 def _speak_utf8() -> None:
-    """Windows consoles and redirected output default to old code pages, which cannot print every name."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    """Windows consoles and redirected output default to old code pages, which cannot print every name.
+
+    A stream that the caller closed (`2>&-`) is None: what is meant for it goes nowhere, and not to the other one.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 

@@ -8,13 +8,12 @@ from core.code_book import Source, Trust
 from core.codes import explain
 from core.demo.faults import FAULTS
 from core.knowledge import causes
-from core.model import Certainty, Run, State
+from core.model import Certainty, Run
 from core.report.document import family_body, sentence
 from core.report.ticket import MARKS, counts
 from core.text import Texts
 
 _WIDTH = 96
-_SHOWN = (State.PROBLEM, State.WARN, State.UNKNOWN, State.OK, State.INFO, State.SKIPPED)
 
 
 def result(run: Run, texts: Texts) -> str:
@@ -135,7 +134,7 @@ def _trust(trust: Trust, texts: Texts) -> str:
 
 def _sources(sources: Iterable[Source]) -> Iterable[str]:
     for source in sources:
-        yield f"      {source.url or source.title}"
+        yield from _wrap(source.url or source.title, indent=6)
 
 
 def listing(what: str, texts: Texts) -> str:

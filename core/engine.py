@@ -29,7 +29,7 @@ from core.model import (
     Why,
 )
 from core.ports import Denied, Machine, Unsupported
-from core.probes.dialer import Dialer
+from core.probes.dialer import BudgetSpent, Dialer
 
 HARD_STOP = 30.0  # seconds, whatever happens: the promise on the first screen
 
@@ -165,6 +165,8 @@ def _not_measured(error: BaseException) -> NotMeasured:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     match error:
+        case BudgetSpent():
+            return NotMeasured(why=Why.NOT_NEEDED, reason="connections-spent", settle="check-again")
         case Skip():
             return NotMeasured(why=Why.NOT_NEEDED, reason=error.reason, settle=error.settle)
         case Denied():

@@ -1,5 +1,7 @@
 """From what a person types, drops or pastes to a Target: names, .rdp files, gateways. Everything may be wrong."""
 
+import errno
+import stat
 from pathlib import Path
 
 import msgspec
@@ -60,8 +62,7 @@ def read(given: Intake) -> Target:
 def read_rdp(path: str) -> RdpFile:
     """Read an .rdp file of at most 1 MB. Raises IntakeError."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(rdp_file.MAX_BYTES + 1)
+        data = _start_of(Path(path))
     except (OSError, ValueError) as failed:
         raise IntakeError("intake.rdp-unreadable", path=path, why=_why(failed)) from None
     if len(data) > rdp_file.MAX_BYTES:
@@ -70,6 +71,14 @@ def read_rdp(path: str) -> RdpFile:
         return rdp_file.parse(data)
     except WireError as wrong:
         raise IntakeError("intake.rdp-damaged", path=path, why=str(wrong)) from None
+
+
+def _start_of(path: Path) -> bytes:
+    """As much of a file as is needed to see that it is too big. A pipe or a device could keep its reader for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a file")
+    with path.open("rb") as file:
+        return file.read(rdp_file.MAX_BYTES + 1)
 
 
 def _why(failed: OSError | ValueError) -> str:

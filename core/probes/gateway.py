@@ -105,8 +105,9 @@ async def _ask(stream: TlsStream, verb: str, request: bytes) -> RequestFact:
     try:
         await stream.send(request, until=until)
         while True:
-            received = await stream.receive(until=until)
-            answer = reader.feed(received)
+            data = await stream.receive(until=until)
+            received += data
+            answer = reader.feed(data)
             if answer is not None:
                 return RequestFact(
                     verb=verb,

@@ -29,9 +29,11 @@ def render(run: Run, texts: Texts) -> str:
 
 def _lines(report: Report, run: Run, texts: Texts) -> Iterable[str]:
     verdict = report.verdict
-    title = texts.say(f"cause.{verdict.cause}.title", run.verdict.args) if verdict.cause else verdict.headline
-    sure = f" ({verdict.certainty})" if verdict.certainty else ""
-    yield f"RDP problem: {title}{sure} - {texts.say(f'where.{verdict.where}')}   [report {report.run.id}]"
+    title = verdict.headline
+    if verdict.cause:
+        titles = (texts.say(f"cause.{c}.title", run.verdict.args) for c in verdict.candidates)
+        title = f"{' / '.join(titles)} ({verdict.certainty}) - {texts.say(f'where.{verdict.where}')}"
+    yield f"RDP problem: {title}   [report {report.run.id}]"
     yield f"User error : {_error(report)}"
     target = report.target
     yield f"Target     : {target.typed or '-'}   (port {target.port}, gateway: {target.gateway or 'none'})"

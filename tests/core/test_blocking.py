@@ -2,6 +2,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -113,5 +114,12 @@ async def main():
 
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(blocking.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
     assert (done.stdout.strip(), done.stderr) == ("given up", "")

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from core.check import Check
 from core.checks import certificate, clock, names, negotiate, nla, reach, session, tls, udp
-from core.model import Finding, NotMeasured, Ok, Row, Run, State, Target, Why
-from core.ports import Resolution
+from core.model import Family, Finding, NotMeasured, Ok, Row, Run, State, Target, Why
+from core.ports import Resolution, ResolveFailure
 from core.probes.credssp_step import NlaFact
 from core.probes.dialer import Attempt, Connect
 from core.probes.ending import Ending, How, Step
@@ -165,4 +167,75 @@ def run(
         duration_ms=412,
         connections=9,
         cancelled=cancelled,
+    )
+
+
+EXPIRED = row(
+    certificate.CHECK,
+    certificate_fact(starts=timedelta(days=-193), ends=timedelta(days=-10)),
+    tries=2,
+    started_ms=14,
+    duration_ms=22,
+)
+PASTED = PastedError(
+    code=0x904,
+    extended=7,
+    activity_id="5d3c2b1a-0000-4000-8000-0123456789ab",
+    when=datetime(2026, 11, 22, 8, 58, 3, tzinfo=UTC),
+)
+
+
+def _unreachable(fact: Any, check: Check[Any]) -> list[Row]:
+    """The rows after one that is red: nothing that needs it was measured."""
+    broken = row(check, fact, tries=2, duration_ms=7001)
+    later = [c for c in (reach, negotiate, tls, certificate, nla, session, udp) if c.CHECK is not check]
+    reason = f"needs-{check.id}"
+    return [broken, *(not_measured(c.CHECK, Why.BLOCKED, reason, check.id) for c in later)]
+
+
+def _unknown_name() -> names.NamesFact:
+    answer = Answer(server="192.0.2.1", name=HOST, outcome=Outcome.NXDOMAIN, took_ms=2.0)
+    server = names.AskedServer(address="192.0.2.1", interface="eth0", vpn=False, answers=(answer,))
+    system = Resolution(name=HOST, failure=ResolveFailure.NOT_FOUND, took_ms=3.0)
+    return names.NamesFact(name=HOST, addresses=(), system=system, servers=(server,))
+
+
+def scenarios() -> dict[str, Run]:
+    """A run for each ending that there is."""
+    fixable = run(*_unreachable(_unknown_name(), names.CHECK))
+    verdict = replace(fixable.verdict, family=Family.FIX, fixes=("flush-dns",))
+    cut = [row(tls.CHECK, tls_fact(ended=How.FIN), tries=2)]
+    cut += [not_measured(c, Why.NOT_NEEDED, "no-certificate-seen") for c in (certificate.CHECK, nla.CHECK)]
+    here = Target(typed="", host=None)
+    return {
+        "fix": replace(fixable, verdict=verdict),
+        "user": run(*_unreachable(_unknown_name(), names.CHECK)),
+        "it": run(EXPIRED, error=PASTED),
+        "it-one-of-two": run(*cut),
+        "fine": run(),
+        "fine-here": run(target=here, only=["clock"]),
+        "unknown": run(not_measured(nla.CHECK, Why.TIMEOUT, "timeout")),
+        "stopped": run(
+            *(not_measured(c, Why.STOPPED, "stopped", "check-again") for c in (tls.CHECK, nla.CHECK)),
+            only=["names", "reach", "negotiate", "tls", "nla"],
+            cancelled=True,
+        ),
+    }
+
+
+HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e\r\n[ok] forged {host} %s\x00\ud7ff" + "\u0301" * 50
+
+
+def hostile_run() -> Run:
+    """A server that puts terminal commands, markup and lines of its own into everything that it may name."""
+    made_for = (HOSTILE, HOSTILE * 20)
+    cert = certificate_fact(made_for=made_for, ends=timedelta(days=-10), starts=timedelta(days=-193))
+    return run(
+        row(certificate.CHECK, cert),
+        row(nla.CHECK, nla_fact(netbios=HOSTILE, dns=HOSTILE + ".corp.example", skew_s=9e9)),
+        row(names.CHECK, names_fact(HOSTILE)),
+        row(reach.CHECK, reach_fact(HOSTILE)),
+        row(negotiate.CHECK, negotiate_fact(HOSTILE)),
+        target=Target(typed=HOSTILE, host=HOSTILE),
+        error=PASTED,
     )

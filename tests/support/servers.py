@@ -1,6 +1,6 @@
-"""Real RDP servers and a real client on loopback, for what our own imitation of a server could get wrong.
+"""Real RDP servers and a real client, for what our own imitation of a server could get wrong.
 
-Everything runs in the foreground with its own folders and port, and ends with its block: by its process group, or by
+They use loopback, or a network namespace that a `Place` leads into. Everything runs in the foreground with its own folders and port, and ends with its block: by its process group, or by
 the kernel if the test run itself is killed. Linux only, and to be started by the main thread: the kernel ends a
 process with the thread that started it.
 """
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -76,9 +76,29 @@ class Keys(StrEnum):
     MISSING = "missing"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The machine on which a program runs: this one's loopback, if nothing else is said.
+
+    Attributes:
+        enter: the words of a command that runs the command after it there.
+        address: where a server listens; None is every address of the machine.
+        port: 0 takes a free one.
+        name: the machine's name, which certificates carry.
+    """
+
+    enter: tuple[str, ...] = ()
+    address: str | None = "127.0.0.1"
+    port: int = 0
+    name: str = field(default_factory=socket.gethostname)
+
+
+HERE = Place()
+
+
 @dataclass(frozen=True, slots=True)
 class RealServer:
-    """A server that listens on 127.0.0.1."""
+    """A server that listens."""
 
     port: int
     pid: int
@@ -101,6 +121,7 @@ def xrdp(
     ssl_protocols: str = "TLSv1.2, TLSv1.3",
     tls_ciphers: str = "HIGH",
     old_tls: bool = False,
+    place: Place = HERE,
 ) -> Iterator[RealServer]:
     """A server by xrdp 0.9: TLS of every version, Standard RDP Security, never NLA.
 
@@ -108,11 +129,13 @@ def xrdp(
     OpenSSL go below TLS 1.2 and 112 bits where these ask for it.
     """
     with _folder() as folder:
-        port = _free_port()
-        certificate, key = _write_keys(keys, folder / "server.crt", folder / "server.key")
+        port = place.port or _free_port()
+        # A port without an address is every address, of IPv4 and of IPv6.
+        listen = str(port) if place.address is None else f"tcp://{place.address}:{port}"
+        certificate, key = _write_keys(keys, folder / "server.crt", folder / "server.key", place.name)
         (folder / "xrdp.ini").write_text(
             "[Globals]\nini_version=1\nfork=true\ncrypt_level=high\n"
-            f"port=tcp://127.0.0.1:{port}\n"
+            f"port={listen}\n"
             f"security_layer={security_layer}\ncertificate={certificate}\nkey_file={key}\n"
             f"ssl_protocols={ssl_protocols}\ntls_ciphers={tls_ciphers}\n"
             f"[Logging]\nLogFile={folder / 'xrdp.log'}\nLogLevel=INFO\nEnableSyslog=false\n"
@@ -121,56 +144,65 @@ def xrdp(
         if old_tls:
             environment["OPENSSL_CONF"] = str(_write_old_tls(folder / "openssl.cnf"))
         command = ("xrdp", "--nodaemon", "--config", str(folder / "xrdp.ini"))
-        with _listening(command, port, folder / "xrdp.log", environment) as server:
+        with _listening(command, port, folder / "xrdp.log", environment, place) as server:
             yield server
 
 
 @contextlib.contextmanager
-def shadow(*, security: str = "nla", keys: Keys = Keys.GOOD) -> Iterator[RealServer]:
+def shadow(*, security: str = "nla", keys: Keys = Keys.GOOD, place: Place = HERE) -> Iterator[RealServer]:
     """A server by FreeRDP 2.11. Its `security` is nla, tls or rdp, and then nothing else.
 
     With Keys.MISSING it makes a good certificate of its own.
     """
     with _folder() as folder:
-        port = _free_port()
+        port = place.port or _free_port()
         config = folder / "config"
         settings = config / "freerdp" / "shadow"
         settings.mkdir(parents=True)
-        _write_keys(keys, settings / "shadow.crt", settings / "shadow.key")
+        _write_keys(keys, settings / "shadow.crt", settings / "shadow.key", place.name)
         (folder / "sam").write_text(_sam())
         command = (
             "freerdp-shadow-cli",
             f"/port:{port}",
-            "/bind-address:127.0.0.1",
+            *(() if place.address is None else (f"/bind-address:{place.address}",)),
             f"/sam-file:{folder / 'sam'}",
             f"/sec:{security}",
             "+auth" if security == "nla" else "-auth",
         )
         environment = {"HOME": str(folder), "XDG_CONFIG_HOME": str(config), "DISPLAY": _display()}
-        with _listening(command, port, folder / "shadow.log", environment) as server:
+        with _listening(command, port, folder / "shadow.log", environment, place) as server:
             yield server
 
 
-def real_client(port: int, *, password: str = PASSWORD, timeout: float = 10.0) -> ClientResult:
+def real_client(
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    more: tuple[str, ...] = (),
+    password: str = PASSWORD,
+    timeout: float = 10.0,
+    place: Place = HERE,
+) -> ClientResult:
     """What xfreerdp makes of the server on that port: it logs on and leaves. Takes 0.5 s or more.
 
     It is given `timeout` seconds, for on a silent server it would wait for more than 25.
     """
     options = (
-        f"/v:127.0.0.1:{port}",
+        f"/v:[{host}]:{port}" if ":" in host else f"/v:{host}:{port}",
         f"/u:{USER}",
         f"/d:{DOMAIN}",
         f"/p:{password}",
         "/cert:ignore",
         "+auth-only",
+        *more,
     )
     with _folder() as folder:
         log = folder / "client.log"
         environment = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "DISPLAY": _display()}
-        with _process(("xfreerdp", *options), log, environment) as process:
+        with process(("xfreerdp", *options), log, environment, enter=place.enter) as client:
             code: int | None
             try:
-                code = process.wait(timeout)
+                code = client.wait(timeout)
             except subprocess.TimeoutExpired:
                 code = None
         return ClientResult(code, _text(log))
@@ -180,20 +212,20 @@ def real_client(port: int, *, password: str = PASSWORD, timeout: float = 10.0) -
 
 
 @functools.cache
-def _pem(keys: Keys) -> tuple[bytes, bytes]:
+def _pem(keys: Keys, machine: str) -> tuple[bytes, bytes]:
     """Certificate and key, made once per test run; RSA, as Windows and FreeRDP make theirs."""
     match keys:
         case Keys.WEAK:
             return _weak_pem()
         case Keys.MISMATCHED:
-            return _pem(Keys.GOOD)[0], _pem(Keys.EXPIRED)[1]
+            return _pem(Keys.GOOD, machine)[0], _pem(Keys.EXPIRED, machine)[1]
         case Keys.EXPIRED:
             wanted = Certificate(starts=timedelta(days=-193), ends=timedelta(days=-10))
         case Keys.NOT_YET_VALID:
             wanted = Certificate(starts=timedelta(days=10), ends=timedelta(days=193))
         case _:
             wanted = Certificate()
-    name = "SOMEBODY-ELSE" if keys is Keys.WRONG_NAME else socket.gethostname()
+    name = "SOMEBODY-ELSE" if keys is Keys.WRONG_NAME else machine
     return certificates.make(Certificate(name=name, starts=wanted.starts, ends=wanted.ends, rsa_bits=2048))
 
 
@@ -217,9 +249,9 @@ def _weak_pem() -> tuple[bytes, bytes]:
         return certificate.read_bytes(), key.read_bytes()
 
 
-def _write_keys(keys: Keys, certificate: Path, key: Path) -> tuple[Path, Path]:
+def _write_keys(keys: Keys, certificate: Path, key: Path, machine: str) -> tuple[Path, Path]:
     if keys is not Keys.MISSING:
-        for path, content in zip((certificate, key), _pem(keys), strict=True):
+        for path, content in zip((certificate, key), _pem(keys, machine), strict=True):
             path.write_bytes(content)
             path.chmod(0o600)
     return certificate, key
@@ -264,7 +296,7 @@ def _display() -> str:
             "640x480x24",
         )
         try:
-            keep.enter_context(_process(command, folder / "xvfb.log", {}, pass_fd=tell))
+            keep.enter_context(process(command, folder / "xvfb.log", {}, pass_fd=tell))
         finally:
             os.close(tell)
         ready, _, _ = select.select([reader], [], [], _READY_S)
@@ -276,36 +308,45 @@ def _display() -> str:
 
 @contextlib.contextmanager
 def _listening(
-    command: tuple[str, ...], port: int, log: Path, environment: Mapping[str, str]
+    command: tuple[str, ...], port: int, log: Path, environment: Mapping[str, str], place: Place
 ) -> Iterator[RealServer]:
-    with _process(command, log, environment) as process:
+    with process(command, log, environment, enter=place.enter) as server:
         deadline = time.monotonic() + _READY_S
-        while not _accepts(port):
+        while not _listens(server.pid, port):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(0.01)
+                code = server.wait(0.01)
                 raise ServerFailedError(f"{command[0]} ended with code {code}:\n{_text(log)}")
             if time.monotonic() > deadline:
                 raise ServerFailedError(f"{command[0]} does not listen after {_READY_S} s:\n{_text(log)}")
-        yield RealServer(port, process.pid, log)
+        yield RealServer(port, server.pid, log)
 
 
-def _accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+def _listens(pid: int, port: int) -> bool:
+    """Whether a socket listens on that port in the process's network (proc(5): state 0A of /proc/net/tcp)."""
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):  # the process has ended
+            for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+                _, local, _, state = line.split()[:4]
+                if state == "0A" and int(local.rpartition(":")[2], 16) == port:
+                    return True
+    return False
 
 
 @contextlib.contextmanager
-def _process(
-    command: tuple[str, ...], log: Path, environment: Mapping[str, str], *, pass_fd: int | None = None
+def process(
+    command: tuple[str, ...],
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    enter: tuple[str, ...] = (),
+    pass_fd: int | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process with a group of its own, whose end is the end of this block, and of this program whatever ends it."""
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            (_program("setpriv"), "--pdeathsig", "KILL", _program(command[0]), *command[1:]),
-            stdin=subprocess.DEVNULL,
+        started = subprocess.Popen(
+            (_program("setpriv"), "--pdeathsig", "KILL", *enter, _program(command[0]), *command[1:]),
+            stdin=stdin,
             stdout=output,
             stderr=output,
             env={"PATH": _PATH, **environment},
@@ -313,18 +354,18 @@ def _process(
             pass_fds=() if pass_fd is None else (pass_fd,),
         )
     try:
-        yield process
+        yield started
     finally:
-        _end(process)
+        _end(started)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    _signal_group(process.pid, "SIGTERM")
+def _end(started: subprocess.Popen[bytes]) -> None:
+    _signal_group(started.pid, "SIGTERM")
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_S)
+        started.wait(_STOP_S)
     # Also what it started, which may have outlived it.
-    _signal_group(process.pid, "SIGKILL")
-    process.wait()
+    _signal_group(started.pid, "SIGKILL")
+    started.wait()
 
 
 def _signal_group(group: int, name: str) -> None:

@@ -158,7 +158,7 @@ class FadingNet(FakeNet):
         super().__init__()
         self._answers = answers
 
-    async def echo(self, *_: object, **__: object) -> Echo:  # type: ignore[override]
+    async def echo(self, *_: object, **__: object) -> Echo:
         self._answers -= 1
         outcome = EchoOutcome.REPLY if self._answers >= 0 else EchoOutcome.SILENT
         return Echo(outcome=outcome, took_ms=5.0)
