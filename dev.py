@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,18 @@ def test(*arguments: str) -> int:
     python = project()
     provide("tests")
     return run(python, "-m", "pytest", *arguments, folder=ROOT)
+
+
+@task("[NAME...] [OPTION...]")
+def lab(*arguments: str) -> int:
+    """Judges the diagnosis by real faults in a network of its own; needs root."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        say("the fault lab makes network namespaces, which needs root on Linux")
+        return 2
+    python = project()
+    provide("tests")
+    provide("lab")
+    return run(python, "-m", "tests.lab", *arguments, folder=ROOT)
 
 
 @task("")

@@ -43,6 +43,13 @@ PACKAGES = {
         SystemPackage("nftables", "nft", "drops and refuses packets inside a test's own network"),
         SystemPackage("iproute2", "ip", "makes a test's own network"),
     ),
+    "lab": (
+        SystemPackage("dnsmasq-base", "dnsmasq", "the name servers of the fault lab"),
+        SystemPackage("openvpn", "openvpn", "a VPN of the fault lab"),
+        SystemPackage("wireguard-go", "wireguard-go", "another one, without help from the kernel"),
+        SystemPackage("wireguard-tools", "wg", "tells it its keys and peers"),
+        SystemPackage("faketime", "faketime", "a wrong clock for one program"),
+    ),
     "bench": (SystemPackage("nmap", "nmap", "one of the two tools we compare ourselves with"),),
 }
 

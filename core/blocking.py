@@ -5,6 +5,7 @@ API) would keep the program alive long after its answer was given up. A daemon t
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -36,12 +37,8 @@ async def call(work: Callable[[], T], *, name: str) -> T:
             error.__cause__ = caught
         except BaseException as caught:  # noqa: BLE001 - carried over to the loop's thread
             error = caught
-        # The loop may be closed by the time a late answer comes.
-        if not loop.is_closed():
-            try:
-                loop.call_soon_threadsafe(deliver, result, error)
-            except RuntimeError:
-                return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the answer comes too late
+            loop.call_soon_threadsafe(deliver, result, error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await future

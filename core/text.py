@@ -38,9 +38,8 @@ class Texts:
     def _catalogue(self, domain: str) -> gettext.NullTranslations:
         """A domain is read when it is first asked for: most runs never explain a code."""
         if domain not in self._catalogues:
-            wanted = dict.fromkeys((self.language, self.language.partition("_")[0], "en"))
             try:
-                found = gettext.translation(domain, FOLDER / "locale", languages=list(wanted))
+                found = gettext.translation(domain, FOLDER / "locale", languages=[self.language, "en"])
             except OSError as missing:
                 raise TextsMissing(domain) from missing
             self._catalogues[domain] = found

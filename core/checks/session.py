@@ -55,6 +55,9 @@ def _judged(host: str, seen: SessionFact) -> Finding:
         return _ended(seen, args)
     if seen.encryption_method:
         return ok("session.mcs-ok", **args)
+    if seen.reached not in (Reached.LICENSING, Reached.SESSION):
+        # It refused nothing and went no further: it talked on, or gave us no user and called that a success.
+        return _garbled(_step(seen), args)
     return ok("session.ok", reached=seen.reached, **args)
 
 
@@ -65,9 +68,11 @@ def _ended(seen: SessionFact, args: dict[str, Arg]) -> Finding:
         return problem("session.hung-up", how=ending.how, step=ending.step, **args)
     if ending.how in (How.SILENCE, How.INCOMPLETE):
         return problem("session.silent", step=ending.step, **args)
-    return unknown(
-        "session.garbled", reason="handshake-garbled", settle="send-report", step=ending.step, **args
-    )
+    return _garbled(ending.step, args)
+
+
+def _garbled(step: Step, args: dict[str, Arg]) -> Finding:
+    return unknown("session.garbled", reason="handshake-garbled", settle="send-report", step=step, **args)
 
 
 def _step(seen: SessionFact) -> Step:

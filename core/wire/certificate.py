@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -71,16 +72,17 @@ def parse(der: bytes) -> Certificate:
 
 def _read(certificate: "x509.Certificate", der: bytes) -> Certificate:
     key_type, key_bits = _key(certificate)
+    subject, issuer = _readable(lambda: certificate.subject), _readable(lambda: certificate.issuer)
     return Certificate(
-        common_name=_name(certificate.subject),
-        issuer=_name(certificate.issuer),
+        common_name=_name(subject),
+        issuer=_name(issuer),
         names=_alternative_names(certificate),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         key_type=key_type,
         key_bits=key_bits,
         signature_hash=_signature_hash(certificate),
-        self_issued=certificate.issuer == certificate.subject,
+        self_issued=subject is not None and subject == issuer,
         usages=_usages(certificate),
         encipherment=_encipherment(certificate),
         sha1=hashlib.sha1(der, usedforsecurity=False).hexdigest(),
@@ -93,7 +95,7 @@ def _read(certificate: "x509.Certificate", der: bytes) -> Certificate:
 
 def _key(certificate: "x509.Certificate") -> tuple[str, int | None]:
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
 
     try:
         key = certificate.public_key()
@@ -103,7 +105,7 @@ def _key(certificate: "x509.Certificate") -> tuple[str, int | None]:
         return "rsa", key.key_size
     if isinstance(key, ec.EllipticCurvePublicKey):
         return "ec", key.key_size
-    return "other", None
+    return "ed25519" if isinstance(key, ed25519.Ed25519PublicKey) else "other", None
 
 
 def _signature_hash(certificate: "x509.Certificate") -> str | None:
@@ -116,9 +118,18 @@ def _signature_hash(certificate: "x509.Certificate") -> str | None:
     return algorithm.name if algorithm else None
 
 
-def _name(name: "x509.Name") -> str | None:
+def _readable(read: "Callable[[], x509.Name]") -> "x509.Name | None":
+    try:
+        return read()
+    except ValueError:
+        return None
+
+
+def _name(name: "x509.Name | None") -> str | None:
     from cryptography.x509.oid import NameOID  # noqa: PLC0415
 
+    if name is None:
+        return None
     for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME):
         for attribute in name.get_attributes_for_oid(oid):
             return str(attribute.value)[:_LONGEST_NAME]
@@ -130,7 +141,7 @@ def _extension(certificate: "x509.Certificate", kind: "type[E]") -> "E | None":
 
     try:
         return certificate.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return None
 
 

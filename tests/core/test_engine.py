@@ -33,7 +33,7 @@ from core.probes import gateway as gateway_probe
 from core.probes import names as names_probe
 from core.probes import quality as quality_probe
 from core.probes import udp as udp_probe
-from core.probes.dialer import Dialer
+from core.probes.dialer import BudgetSpent, Dialer
 from core.run import Options, chosen
 from tests.support.fakes import FakeMachine
 
@@ -200,6 +200,7 @@ def test_a_fact_is_there_for_those_who_read_it() -> None:
         (Skip("no-target", settle="reach"), (State.SKIPPED, Why.NOT_NEEDED), "no-target", "reach"),
         (Denied("C:/secret"), (State.UNKNOWN, Why.DENIED), "denied", "run-as-admin"),
         (Unsupported("no adjtimex"), (State.SKIPPED, Why.UNSUPPORTED), "unsupported", None),
+        (BudgetSpent(), (State.SKIPPED, Why.NOT_NEEDED), "connections-spent", "check-again"),
         (KeyError("secret"), (State.UNKNOWN, Why.BUG), "bug", "send-report"),
         (asyncio.CancelledError(), (State.UNKNOWN, Why.BUG), "bug", "send-report"),
         # ETIMEDOUT of the system: an end of time all the same, only not of ours.
@@ -225,6 +226,12 @@ def test_an_answer_out_of_a_task_group_is_still_an_answer(answer: Exception) -> 
         return State.OK
 
     assert why(run(check("a", probe))["a"]) == why(run(check("a", raising(answer)))["a"])
+
+
+def test_an_end_of_time_that_was_not_ours_tells_its_place() -> None:
+    measured = run(check("late", raising(TimeoutError())))["late"].measured
+    assert isinstance(measured, NotMeasured)
+    assert measured.detail.startswith("TimeoutError at test_engine.py:")
 
 
 def test_a_probe_that_hangs_ends_at_its_deadline() -> None:
@@ -642,7 +649,8 @@ WAITS = {
     ),
 }
 
-@pytest.mark.parametrize("real", [pytest.param(c, id=c.id) for c in ALL])
+
+@pytest.mark.parametrize("real", ALL, ids=lambda c: c.id)
 def test_a_wait_that_means_something_ends_before_the_net_below_it(real: Check[Any]) -> None:
     """A wait inside a probe yields a fact ("no answer"); the deadline yields only "could not tell"."""
     assert real.deadline > WAITS[real.id]

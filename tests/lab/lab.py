@@ -6,7 +6,8 @@ import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -44,6 +45,7 @@ class Lab:
         self.tool_words: tuple[str, ...] = ()
         self.server_words: tuple[str, ...] = ()
         self._wan = Both()
+        self._numbers = 0
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
@@ -85,15 +87,13 @@ class Lab:
 
     # --- Programs
 
-    @property
-    def server_place(self) -> servers.Place:
-        """Where the RDP server runs: every address of its machine, whose name is its own."""
-        return self.place(At.SERVER, topology.SERVER_NAME, port=3389, words=self.server_words)
-
-    @staticmethod
-    def place(at: At, name: str, *, port: int = 0, words: tuple[str, ...] = ()) -> servers.Place:
+    def server_place(self, port: int) -> servers.Place:
+        """Where the RDP server runs: every address of its machine, which has its own name."""
+        name = topology.SERVER_NAME
         named = ("unshare", "--uts", "sh", "-c", f'hostname {name}; exec "$0" "$@"')
-        return servers.Place(enter=(*enter(at), *named, *words), address=None, port=port, name=name)
+        return servers.Place(
+            enter=(*enter(At.SERVER), *named, *self.server_words), address=None, port=port, name=name
+        )
 
     @property
     def client_words(self) -> tuple[str, ...]:
@@ -138,8 +138,7 @@ class Lab:
         readable, _, _ = select.select([child.stdout], [], [], _READY_S)
         said = child.stdout.readline().decode().strip() if readable else "nothing"
         if said != word:
-            logs = "".join(log.read_text(errors="replace") for log in self.folder.glob("tests.*.log"))
-            raise LabError(f"{child.args!r} said {said!r}, not {word!r}:\n{logs}")
+            raise self.error(f"{child.args!r} said {said!r}, not {word!r}")
 
     def daemon(self, at: At, log: str, *command: str, environment: Mapping[str, str] | None = None) -> None:
         """A program that stays in the foreground and runs as long as the lab. The caller sees to its being ready."""
@@ -147,8 +146,29 @@ class Lab:
             servers.process(command, self.folder / log, environment or {}, enter=enter(at))
         )
 
-    def log(self, name: str) -> str:
-        path = self.folder / name
-        return path.read_text(errors="replace") if path.exists() else ""
+    def wait_for_udp(self, at: At, port: int) -> None:
+        """Until somebody on that machine receives datagrams there."""
+        deadline = time.monotonic() + _READY_S
+        with topology.inside(at):
+            while not _receives(port):
+                if time.monotonic() > deadline:
+                    raise self.error(f"nobody listens on port {port} of {at}")
+                time.sleep(0.005)
+
+    def number(self) -> int:
+        """A number that this lab has not used yet."""
+        self._numbers += 1
+        return self._numbers
+
+    def error(self, what: str) -> LabError:
+        """With the last words of everything that runs in the lab."""
+        logs = (f"{log.name}:\n{log.read_text(errors='replace')[-600:]}" for log in self.folder.glob("*.log"))
+        return LabError("\n".join((what, *logs)))
+
+
+def _receives(port: int) -> bool:
+    """By proc(5), of the network that this thread is in."""
+    lines = Path("/proc/thread-self/net/udp").read_text(encoding="ascii").splitlines()[1:]
+    return any(int(line.split()[1].rpartition(":")[2], 16) == port for line in lines)
 
 

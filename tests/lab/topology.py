@@ -42,8 +42,20 @@ NOBODY: Final = "10.20.0.99"
 """An address of the corporate LAN that no machine has."""
 DNS: Final = "10.20.0.53"
 
+ADDRESS: Final = {
+    At.CLIENT: CLIENT,
+    At.NEIGHBOUR: NEIGHBOUR,
+    At.ROUTER: ROUTER,
+    At.GATEWAY: GATEWAY,
+    At.SERVER: SERVER,
+    At.DNS: DNS,
+}
+"""Where a machine is found by those in front of it."""
+
 HOST: Final = "pc-anna.corp.example"
 """The server's name. Its short form, in capitals, is what it calls itself."""
+PUBLIC_HOST: Final = "rdp.example.net"
+"""The name of its public address."""
 SERVER_NAME: Final = "PC-ANNA"
 CLIENT_NAME: Final = "laptop"
 
@@ -142,7 +154,10 @@ route add fd00:1::/64 via fd00:ff::2
 }
 MASQUERADE: Final = f"""
 table ip nat {{
-  chain out {{ type nat hook postrouting priority srcnat; oifname "{WAN}" masquerade; }}
+  chain out {{
+    type nat hook postrouting priority srcnat
+    oifname "{WAN}" masquerade
+  }}
 }}
 """
 

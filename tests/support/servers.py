@@ -134,7 +134,7 @@ def xrdp(
         listen = str(port) if place.address is None else f"tcp://{place.address}:{port}"
         certificate, key = _write_keys(keys, folder / "server.crt", folder / "server.key", place.name)
         (folder / "xrdp.ini").write_text(
-            "[Globals]\nini_version=1\nfork=true\ncrypt_level=high\n"
+            "[Globals]\nini_version=1\nfork=true\ncrypt_level=high\nallow_channels=true\n"
             f"port={listen}\n"
             f"security_layer={security_layer}\ncertificate={certificate}\nkey_file={key}\n"
             f"ssl_protocols={ssl_protocols}\ntls_ciphers={tls_ciphers}\n"

@@ -137,7 +137,8 @@ def test_another_refusal_is_not_that() -> None:
     assert (row.findings[0].id, fact(row).required) == ("nla.ok", False)
 
 
-def test_a_server_without_nla() -> None:
+def test_a_server_without_nla(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch, 0.3)
     row, connections = check("healthy-tls")
     assert (row.findings[0].id, fact(row).challenge, fact(row).required) == ("nla.not-offered", None, False)
     assert len(connections) == 2

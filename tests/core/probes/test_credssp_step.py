@@ -133,7 +133,7 @@ def test_endings(script: Script, how: How, received: int | None) -> None:
     ],
 )
 def test_waiting_has_an_end(monkeypatch: pytest.MonkeyPatch, script: Script, how: How) -> None:
-    hurry(monkeypatch, 0.4)
+    hurry(monkeypatch, 0.25)
     fact, _ = ask(script)
     assert fact.ending is not None
     assert fact.ending.how is how

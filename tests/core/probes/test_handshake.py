@@ -42,7 +42,7 @@ def hold(script: Script, host: str = "127.0.0.1") -> tuple[Stages, Sequence[tupl
                 first = handshake.of(asking, host)
                 assert handshake.of(asking, host) is first
                 seen = await stages(first)
-            return seen, server.connections
+        return seen, server.connections
 
     return run(go())
 

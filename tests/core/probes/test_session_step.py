@@ -246,7 +246,7 @@ def test_endings(talk: Talk, step: Step, how: How, reached: Reached) -> None:
 def test_waiting_has_an_end(
     monkeypatch: pytest.MonkeyPatch, talk: Talk, step: Step, how: How, received: int | None
 ) -> None:
-    hurry(monkeypatch)
+    hurry(monkeypatch, 0.1)
     fact = walk(talk)
     assert fact.ending is not None
     assert (fact.ending.step, fact.ending.how) == (step, how)

@@ -180,7 +180,7 @@ def test_endings(then: Talk, heard: Heard, how: How | None) -> None:
     ],
 )
 def test_waiting_has_an_end(monkeypatch: pytest.MonkeyPatch, then: Talk, heard: Heard, how: How) -> None:
-    hurry(monkeypatch)
+    hurry(monkeypatch, 0.1)
     fact = hello_to(after_confirm(then))
     assert fact.ending is not None
     assert (fact.heard, fact.ending.how) == (heard, how)

@@ -137,7 +137,7 @@ def test_how_it_ended(talk: Talk, how: How, received: int) -> None:
     ],
 )
 def test_waiting_has_an_end(monkeypatch: pytest.MonkeyPatch, talk: Talk, how: How) -> None:
-    hurry(monkeypatch)
+    hurry(monkeypatch, 0.1)
     ending = ask(talk)[0].ending
     assert ending is not None
     assert ending.how is how

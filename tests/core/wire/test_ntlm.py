@@ -182,7 +182,7 @@ def test_what_is_written_is_read_back(said: Challenge) -> None:
     read = ntlm.parse_challenge(ntlm.encode_challenge(said))
     added = Flags.UNICODE | Flags.TARGET_INFO | (Flags.VERSION if said.version else Flags(0))
     assert read.flags == said.flags | added
-    for field in Challenge.__slots__:
+    for field in Challenge.__struct_fields__:
         assert field == "flags" or getattr(read, field) == getattr(said, field)
 
 

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from core.wire import x224
 from core.wire.errors import WireError
+from core.wire.stranger import Stranger
 from core.wire.x224 import (
     ConnectionConfirm,
     Disconnect,
@@ -12,7 +13,6 @@ from core.wire.x224 import (
     NotRdp,
     Protocol,
     ResponseFlag,
-    Stranger,
     TpktReader,
     connection_request,
     data_tpdu,

@@ -1,0 +1,68 @@
+"""What a scenario is, and where all of them come from."""
+
+import functools
+import importlib
+from pathlib import Path
+
+import msgspec
+
+from tests.lab import topology
+from tests.lab.actions import Action, Names, NameService, Server, Xrdp
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault, or a healthy variant, and what the tool ought to say of it.
+
+    Attributes:
+        name: short, unique, with hyphens.
+        cause: the true cause's id, or None where the connection works.
+        broken: what is done to the lab.
+        target: what the user types.
+        options: more words of the command line.
+        accept: other causes that are right too, and `why` says why they are: a client cannot tell them apart.
+            A `one-of-two` is right if it names the cause and one of these.
+        unfelt: why the scenario counts although the real client gets through; empty if it fails as it should.
+            For a healthy scenario, why the real client fails.
+        ci: runs in CI.
+        user: the tool runs as an ordinary user, without the rights of root.
+    """
+
+    name: str
+    cause: str | None
+    broken: tuple[Action, ...] = ()
+    target: str = topology.HOST
+    options: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+    why: str = ""
+    unfelt: str = ""
+    ci: bool = False
+    user: bool = False
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """All actions in the order of their stages; those that every lab needs are added."""
+        actions = self.broken
+        if not any(isinstance(action, Server) for action in actions):
+            actions += (Xrdp(),)
+        if not any(isinstance(action, NameService) for action in actions):
+            actions += (Names(),)
+        return tuple(sorted(actions, key=lambda action: action.stage))
+
+
+@functools.cache
+def scenarios() -> dict[str, Scenario]:
+    """Every scenario of every file in `scenarios/`, by name.
+
+    Raises:
+        ValueError: a name is there twice, or something is accepted without a reason.
+    """
+    found: dict[str, Scenario] = {}
+    for file in sorted((Path(__file__).parent / "scenarios").glob("*.py")):
+        module = importlib.import_module(f"tests.lab.scenarios.{file.stem}")
+        for scenario in module.SCENARIOS:
+            if scenario.name in found:
+                raise ValueError(f"two scenarios are called {scenario.name}")
+            if scenario.accept and not scenario.why:
+                raise ValueError(f"{scenario.name} accepts {', '.join(scenario.accept)} and does not say why")
+            found[scenario.name] = scenario
+    return found
