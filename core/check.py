@@ -41,6 +41,7 @@ class Shared:
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
         self._futures: dict[Hashable, asyncio.Future[Any]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self._kept: dict[Hashable, Any] = {}
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -59,8 +60,13 @@ class Shared:
             # Marks an exception as seen: a measurement that nobody awaits any more may fail in silence.
             future.add_done_callback(lambda f: None if f.cancelled() else f.exception())
             self._futures[key] = future
-            self._group.create_task(self._fill(future, make), name=f"shared {key}")
+            self._tasks.append(self._group.create_task(self._fill(future, make), name=f"shared {key}"))
         return self._futures[key]
+
+    def end(self) -> None:
+        """Stop what still runs: nobody is left to look at it."""
+        for task in self._tasks:
+            task.cancel()
 
     @staticmethod
     async def _fill(future: asyncio.Future[T], make: Callable[[], Coroutine[Any, Any, T]]) -> None:

@@ -11,12 +11,12 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from core import __version__
+from core.arguments import Command, parser
 from core.intake import Intake, IntakeError, read
 from core.live_bar import LiveBar
 from core.model import Event, Family, Run, RunDone, Target
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Carry out one command line and return its exit code. Raises SystemExit only for --help, --version and usage."""
-    options = _parser().parse_args(argv)
+    options = parser(_COMMANDS).parse_args(argv)
     texts = Texts(wanted_language(getattr(options, "lang", None)))
     try:
         return _carry_out(options, texts)
@@ -227,76 +227,13 @@ def _selftest(_options: argparse.Namespace, texts: Texts) -> int:
     return Exit.DONE if healthy else Exit.INTERNAL
 
 
-# --- the parser
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="rdpcheckup", description="Finds out why Remote Desktop does not connect."
-    )
-    parser.add_argument("--version", action="version", version=f"rdpcheckup {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    checking = commands.add_parser("check", help="measure the way to a computer and name the cause")
-    checking.add_argument(
-        "target", nargs="?", metavar="TARGET", help="host, host:port, [v6]:port or an .rdp file"
-    )
-    checking.add_argument(
-        "--error", metavar="TEXT", help="the error message, as copied from its window, in any language"
-    )
-    checking.add_argument("--rdp", metavar="FILE", help="an .rdp file with the settings of the connection")
-    checking.add_argument("--gateway", metavar="HOST", help="the RD Gateway in front of the computer")
-    checking.add_argument("--local-only", action="store_true", help="look at this PC alone")
-    checking.add_argument(
-        "--only", metavar="ID,...", help="only these checks and what they need (see: list checks)"
-    )
-    _output(checking)
-    checking.set_defaults(command=_check)
-
-    explaining = commands.add_parser("explain", help="say what the codes of an error message mean")
-    explaining.add_argument("code", nargs="+", metavar="CODE", help="for example: 0x904 0x7")
-    _language(explaining)
-    explaining.set_defaults(command=_explain)
-
-    listing = commands.add_parser("list", help="list what this program knows")
-    listing.add_argument("what", choices=("checks", "causes", "fixes", "demos"))
-    _language(listing)
-    listing.set_defaults(command=_list)
-
-    demo = commands.add_parser("demo", help="start a server with a fault on this PC and check it for real")
-    demo.add_argument("fault", nargs="?", default="server-certificate-expired", metavar="FAULT")
-    _output(demo)
-    demo.set_defaults(command=_demo)
-
-    selftest = commands.add_parser("selftest", help="check that this program is complete and works")
-    _language(selftest)
-    selftest.set_defaults(command=_selftest)
-    return parser
-
-
-def _output(parser: argparse.ArgumentParser) -> None:
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the report as JSON")
-    form.add_argument("--ticket", action="store_true", help="print a plain text for a help desk's ticket")
-    parser.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=30.0,
-        metavar="S",
-        help="stop after this many seconds (default 30)",
-    )
-    _language(parser)
-
-
-def _language(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lang", metavar="L", help="language of the texts, for example de")
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 1 <= value <= 300:
-        raise argparse.ArgumentTypeError("1 to 300")
-    return value
+_COMMANDS: Mapping[str, Command] = {
+    "check": _check,
+    "explain": _explain,
+    "list": _list,
+    "demo": _demo,
+    "selftest": _selftest,
+}
 
 
 def _speak_utf8() -> None:

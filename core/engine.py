@@ -92,13 +92,15 @@ async def run_checks(
         emit(CheckDone(row))
 
     try:
-        async with asyncio.timeout(time_limit), asyncio.TaskGroup() as group:
-            shared = Shared(group)
+        async with asyncio.timeout(time_limit), asyncio.TaskGroup() as measurements:
+            shared = Shared(measurements)
             context = Context(
                 machine=machine, target=target, dialer=dialer, shared=shared, rows=rows, error=error
             )
-            for check in plan.checks:
-                group.create_task(one(check, context), name=check.id)
+            async with asyncio.TaskGroup() as group:
+                for check in plan.checks:
+                    group.create_task(one(check, context), name=check.id)
+            shared.end()
     except TimeoutError:
         pass
     except asyncio.CancelledError:

@@ -123,5 +123,11 @@ def _known_mtu(fact: MtuFact) -> int | None:
 
 
 CHECK = Check(
-    id="mtu", group=Group.REMOTE, probe=probe, judge=judge, needs=("negotiate",), reads=("tls",), deadline=10.0
+    id="mtu",
+    group=Group.REMOTE,
+    probe=probe,
+    judge=judge,
+    needs=("negotiate",),
+    reads=("tls",),
+    deadline=10.0,
 )

@@ -55,6 +55,8 @@ def _lines(report: Report, run: Run, texts: Texts) -> Iterable[str]:
         yield f"For        : {texts.say(f'who.{verdict.who}')}"
     for number, step in enumerate(verdict.steps, 1):
         yield f"{'Next steps :' if number == 1 else '            '} {number}. {step}"
+    if report.run.cancelled:
+        yield f"Stopped    : {texts.say('app.stopped')}"
     if correlation := _correlation(report):
         yield f"Server log : connection id {correlation}"
 

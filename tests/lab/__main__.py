@@ -18,7 +18,18 @@ from tests.lab.scenario import Scenario, scenarios
 from tests.lab.worker import UNSHARE, Order
 
 RECORDED = Path(__file__).parent / "score.json"
-PROGRAMS = ("ip", "nft", "unshare", "setpriv", "dnsmasq", "xrdp", "freerdp-shadow-cli", "xfreerdp", "Xvfb", "faketime")
+PROGRAMS = (
+    "ip",
+    "nft",
+    "unshare",
+    "setpriv",
+    "dnsmasq",
+    "xrdp",
+    "freerdp-shadow-cli",
+    "xfreerdp",
+    "Xvfb",
+    "faketime",
+)
 PROGRAMS += ("openvpn", "wireguard-go", "wg")
 
 
@@ -39,16 +50,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(reason, file=sys.stderr)
         return 2
     if options.look:
-        return subprocess.run((*UNSHARE, sys.executable, "-m", "tests.lab.worker", *options.look), check=False).returncode
+        return subprocess.run(
+            (*UNSHARE, sys.executable, "-m", "tests.lab.worker", *options.look), check=False
+        ).returncode
     chosen = _choose(options)
     if not chosen:
         print(f"no scenario is called so: {' '.join(options.names)}", file=sys.stderr)
         return 2
     if options.list:
-        print(score.table(((s.name, s.cause or "healthy", "ci" if s.ci else "") for s in chosen), ("scenario", "truth", "")))
+        print(
+            score.table(
+                ((s.name, s.cause or "healthy", "ci" if s.ci else "") for s in chosen),
+                ("scenario", "truth", ""),
+            )
+        )
         return 0
     orders = [
-        Order(name=s.name, client=not options.no_client, seed=turn) for turn in range(1, options.repeat + 1) for s in chosen
+        Order(name=s.name, client=not options.no_client, seed=turn)
+        for turn in range(1, options.repeat + 1)
+        for s in chosen
     ]
     results = [(scenarios()[p.name], p) for p in play_all(orders, options.jobs, _tell)]
     reached = score.sums(results)
@@ -64,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dev.py lab", description="Judges the diagnosis by real faults.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios, or the beginning of their names, or causes")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="scenarios, or the beginning of their names, or causes"
+    )
     parser.add_argument("--jobs", type=int, default=3, help="how many labs side by side (3)")
     parser.add_argument("--repeat", type=int, default=1, help="how often (1)")
     parser.add_argument("--json", metavar="FILE", help="all results for machines")
@@ -73,7 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-client", action="store_true", help="leave the real client out")
     parser.add_argument("--evidence", action="store_true", help="print the evidence of right verdicts too")
     parser.add_argument("--list", action="store_true", help="only name the scenarios")
-    parser.add_argument("--look", nargs=argparse.REMAINDER, metavar="NAME [COMMAND...]", help="a shell, or a command, in that lab")
+    parser.add_argument(
+        "--look",
+        nargs=argparse.REMAINDER,
+        metavar="NAME [COMMAND...]",
+        help="a shell, or a command, in that lab",
+    )
     return parser
 
 

@@ -218,7 +218,13 @@ class Clock(Action, frozen=True, kw_only=True):
     at: At = At.CLIENT
 
     def apply(self, lab: "Lab") -> None:
-        words = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", f"{round(self.wrong_by.total_seconds()):+d}s")
+        words = (
+            "env",
+            "DONT_FAKE_MONOTONIC=1",
+            "faketime",
+            "-f",
+            f"{round(self.wrong_by.total_seconds()):+d}s",
+        )
         if self.at is At.SERVER:
             lab.server_words = words
         else:

@@ -107,12 +107,16 @@ class Lab:
         Raises:
             LabError: it failed.
         """
-        done = subprocess.run((*enter(at), *command), capture_output=True, text=True, timeout=_READY_S, check=False)
+        done = subprocess.run(
+            (*enter(at), *command), capture_output=True, text=True, timeout=_READY_S, check=False
+        )
         if done.returncode:
             raise LabError(f"on {at}, {' '.join(command)}: {done.stderr.strip()}")
         return done.stdout
 
-    def spawn(self, at: At | None, module: str, *arguments: str, stdin: bytes = b"") -> subprocess.Popen[bytes]:
+    def spawn(
+        self, at: At | None, module: str, *arguments: str, stdin: bytes = b""
+    ) -> subprocess.Popen[bytes]:
         """A module of this project as a program that runs as long as the lab. It says `ready` first; `stdin` is for it."""
         words = () if at is None else enter(at)
         command = ("setpriv", "--pdeathsig", "KILL", *words, sys.executable, "-m", module, *arguments)
@@ -170,5 +174,3 @@ def _receives(port: int) -> bool:
     """By proc(5), of the network that this thread is in."""
     lines = Path("/proc/thread-self/net/udp").read_text(encoding="ascii").splitlines()[1:]
     return any(int(line.split()[1].rpartition(":")[2], 16) == port for line in lines)
-
-

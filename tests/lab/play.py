@@ -69,14 +69,21 @@ def play(scenario: Scenario, *, client: bool, seed: int) -> Played:
     except Exception as error:
         detail = getattr(error, "stderr", "") or ""
         return Played(name=scenario.name, trouble=f"{type(error).__name__}: {error} {detail}".strip())
-    return Played(
-        name=scenario.name, said=said, truth=truth, up_s=up, whole_s=time.perf_counter() - started
-    )
+    return Played(name=scenario.name, said=said, truth=truth, up_s=up, whole_s=time.perf_counter() - started)
 
 
 def _tool(lab: Lab, scenario: Scenario) -> Said:
     words = (*lab.client_words, *(_NOBODY if scenario.user else ()), *lab.tool_words)
-    command = (*words, sys.executable, "-m", "core.cli", "check", scenario.target, *scenario.options, "--json")
+    command = (
+        *words,
+        sys.executable,
+        "-m",
+        "core.cli",
+        "check",
+        scenario.target,
+        *scenario.options,
+        "--json",
+    )
     started = time.perf_counter()
     done = subprocess.run(
         command,
@@ -93,7 +100,9 @@ def _tool(lab: Lab, scenario: Scenario) -> Said:
         report = json.loads(done.stdout)
         verdict = report["verdict"]
     except (ValueError, KeyError):
-        raise RuntimeError(f"the tool left with {done.returncode} and no report: {done.stderr[-2000:]}") from None
+        raise RuntimeError(
+            f"the tool left with {done.returncode} and no report: {done.stderr[-2000:]}"
+        ) from None
     return Said(
         cause=verdict["cause"],
         family=verdict["family"],

@@ -131,7 +131,10 @@ def line(scenario: Scenario, played: Played) -> tuple[str, ...]:
 def table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...] = _HEAD) -> str:
     lines = [head, *rows]
     widths = [max(len(row[column]) for row in lines) for column in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in lines
+    )
 
 
 def confusion(results: Sequence[tuple[Scenario, Played]]) -> str:
@@ -141,7 +144,12 @@ def confusion(results: Sequence[tuple[Scenario, Played]]) -> str:
         if played.said is not None:
             counts[scenario.cause or "healthy", played.said.cause or played.said.family] += 1
     rows = [
-        (truth, verdict, str(count), "" if truth == verdict or (truth, verdict) == ("healthy", "fine") else "<")
+        (
+            truth,
+            verdict,
+            str(count),
+            "" if truth == verdict or (truth, verdict) == ("healthy", "fine") else "<",
+        )
         for (truth, verdict), count in sorted(counts.items())
     ]
     return table(rows, ("truth", "verdict", "times", ""))

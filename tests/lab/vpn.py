@@ -128,7 +128,9 @@ class Vpn(Action, frozen=True, kw_only=True):
         ip(At.CLIENT, f"addr add {_CLIENT}/24 dev wg0\nlink set wg0 mtu {self.mtu}\n")
         if not self.up:
             return
-        routes = "".join(f"route add {_halved(route)} dev wg0 metric {self.metric}\n" for route in self.routes)
+        routes = "".join(
+            f"route add {_halved(route)} dev wg0 metric {self.metric}\n" for route in self.routes
+        )
         ip(At.CLIENT, f"link set wg0 up\n{routes}")
         if self.keys_match:
             _wait_for(lambda: not _wg("show", "wg0", "latest-handshakes", at=At.CLIENT).endswith("\t0"), lab)
@@ -157,7 +159,14 @@ def _certificate(folder: Path, end: str) -> str:
 
 
 def _keys(folder: Path, end: str, peer: str) -> tuple[str, ...]:
-    return ("--cert", str(folder / f"{end}.crt"), "--key", str(folder / f"{end}.key"), "--peer-fingerprint", peer)
+    return (
+        "--cert",
+        str(folder / f"{end}.crt"),
+        "--key",
+        str(folder / f"{end}.key"),
+        "--peer-fingerprint",
+        peer,
+    )
 
 
 def _wg_key(folder: Path, at: At) -> Path:

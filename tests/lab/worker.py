@@ -53,7 +53,10 @@ def look(name: str, *command: str) -> int:
     with Lab() as lab:
         for action in scenarios()[name].actions:
             action.apply(lab)
-        print(f"the lab's files are in {lab.folder}; as the client: {shlex.join(lab.client_words)}", file=sys.stderr)
+        print(
+            f"the lab's files are in {lab.folder}; as the client: {shlex.join(lab.client_words)}",
+            file=sys.stderr,
+        )
         return subprocess.run(command or ("bash",), cwd=ROOT, check=False).returncode
 
 
