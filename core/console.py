@@ -50,6 +50,8 @@ def _result(run: Run, texts: Texts) -> Iterable[str]:
     if run.error is not None:
         yield ""
         yield from _error_line(run, texts)
+        for finding in run.steering:
+            yield from _wrap(sentence(finding, texts))
     yield ""
     yield texts.say(
         "app.summary",

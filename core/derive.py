@@ -8,14 +8,16 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from core.check import Check, info, problem, warn
-from core.checks import certificate, names, nla
-from core.model import F, Finding, Ok, Row
+from core.checks import certificate, names, nla, reach
+from core.model import F, Finding, Ok, Row, State
 from core.wire.error_text import PastedError
 
 # Kerberos tolerates five minutes unless a domain says otherwise (MS-GPSB, MaxClockSkew).
 KERBEROS_TOLERANCE_S = 300
 
-_CODE_CERTIFICATE_EXPIRED = 0x1B07  # SSL_ERR_CERT_EXPIRED, IMsTscAxEvents::OnDisconnected
+# IMsTscAxEvents::OnDisconnected
+_CODE_SOCKET_CLOSED = 0x904  # disconnectReasonAtClientWinsockFDCLOSE: it had been open
+_CODE_CERTIFICATE_EXPIRED = 0x1B07  # SSL_ERR_CERT_EXPIRED
 
 
 def derive(rows: Mapping[str, Row], error: PastedError | None) -> tuple[Finding, ...]:
@@ -31,10 +33,16 @@ def _fact(rows: Mapping[str, Row], check: Check[F]) -> F | None:
 Rule = Callable[[Mapping[str, Row], PastedError | None], tuple[Finding, ...]]
 
 
-def _pasted(_rows: Mapping[str, Row], error: PastedError | None) -> tuple[Finding, ...]:
-    """A code that names its own cause. It steers; it never decides alone."""
-    if error is not None and error.code == _CODE_CERTIFICATE_EXPIRED:
+def _pasted(rows: Mapping[str, Row], error: PastedError | None) -> tuple[Finding, ...]:
+    """What the code says beside the measurements. It steers; it never decides alone."""
+    if error is None:
+        return ()
+    if error.code == _CODE_CERTIFICATE_EXPIRED:
         return (info("error.certificate-expired"),)
+    opened_then = error.code == _CODE_SOCKET_CLOSED
+    opens_now = reach.CHECK.id not in rows or rows[reach.CHECK.id].state is not State.PROBLEM
+    if opened_then and not opens_now:
+        return (info("error.got-further-then"),)
     return ()
 
 

@@ -8,6 +8,7 @@ from core import knowledge, run
 from core.check import Group
 from core.checks import ALL
 from core.checks.quality import CHECK as QUALITY
+from core.demo import negotiation
 from core.demo.faults import FAULTS, Step
 from core.demo.server import ScriptedServer
 from core.machine import this_machine
@@ -15,6 +16,7 @@ from core.model import Certainty, Event, Family, Finding, Run, RunDone, State, T
 from core.probes.dialer import PER_RUN
 from core.wire import rdp_file
 from core.wire.rdp_file import RdpFile
+from core.wire.x224 import Protocol
 from tests.support import loopback
 
 # Its second of sampling says nothing of a server's faults.
@@ -172,3 +174,18 @@ def test_a_healthy_server_is_green_in_every_row_that_was_looked_at() -> None:
     assert skipped == {"presence", "session", "gateway"}
     assert set(states.values()) <= {State.OK, State.INFO, State.SKIPPED}
     assert done.connections == len(connections) == 8
+
+
+def test_a_whole_run_is_no_crowd() -> None:
+    crowd = loopback.Crowd(loopback.says(negotiation.confirm(Protocol.HYBRID_EX), loopback.says(b"")))
+
+    async def go() -> tuple[Run, int]:
+        async with loopback.listening(crowd) as server:
+            target = Target(typed="127.0.0.1", host="127.0.0.1", port=server.port)
+            options = run.Options(only=CHECKS)
+            return await run.check(this_machine(), target, lambda _: None, options=options), len(server.peers)
+
+    done, came = loopback.run(go())
+    assert done.verdict.cause == "server-key-unusable"
+    assert crowd.most == 3
+    assert came == done.connections

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from core.check import Check
-from core.checks import certificate, names, nla
+from core.checks import certificate, names, nla, reach
 from core.derive import KERBEROS_TOLERANCE_S, derive
 from core.model import Arg, Row, State, Why
+from core.probes.dialer import Attempt, Connect
 from core.wire.error_text import PastedError
 from tests.support.runs import NOW, certificate_fact, names_fact, nla_fact, not_measured, row
 
@@ -69,6 +70,17 @@ def test_a_code_that_names_its_own_cause(code: int, ids: set[str]) -> None:
     (found,) = derive({}, PastedError(code=code, extended=0)) or (None,)
     assert ({found.id} if found else set()) == ids
     assert found is None or found.state is State.INFO, "it steers and decides nothing"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"), [(Connect.REFUSED, True), (Connect.SILENT, True), (Connect.CONNECTED, False)]
+)
+def test_the_code_came_after_the_connection_had_opened(outcome: Connect, said: bool) -> None:
+    """0x904 means that the socket had been open: a port that is closed now is another fault than the one pasted."""
+    attempt = Attempt(address="10.0.0.5", port=3389, outcome=outcome, took_ms=1.0)
+    reached = row(reach.CHECK, reach.ReachFact(host="pc-anna", port=3389, attempts=(attempt,)))
+    found = derive({"reach": reached}, PastedError(code=0x904, extended=7))
+    assert [f.id for f in found] == (["error.got-further-then"] if said else [])
 
 
 # --- clocks

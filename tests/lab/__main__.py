@@ -18,19 +18,9 @@ from tests.lab.scenario import Scenario, scenarios
 from tests.lab.worker import UNSHARE, Order
 
 RECORDED = Path(__file__).parent / "score.json"
-PROGRAMS = (
-    "ip",
-    "nft",
-    "unshare",
-    "setpriv",
-    "dnsmasq",
-    "xrdp",
-    "freerdp-shadow-cli",
-    "xfreerdp",
-    "Xvfb",
-    "faketime",
+PROGRAMS = tuple(
+    "ip nft unshare setpriv dnsmasq xrdp freerdp-shadow-cli xfreerdp Xvfb faketime openvpn wireguard-go wg".split()
 )
-PROGRAMS += ("openvpn", "wireguard-go", "wg")
 
 
 def why_not() -> str | None:

@@ -168,7 +168,7 @@ def enter(at: At) -> tuple[str, ...]:
 
 
 def ip(at: At | None, lines: str) -> None:
-    """Commands of ip(8), one on each line; `at` None is where namespaces are made.
+    """Carries out commands of ip(8), one on each line; `at` None is where namespaces are made.
 
     Raises:
         subprocess.CalledProcessError: one of them failed.
@@ -178,7 +178,7 @@ def ip(at: At | None, lines: str) -> None:
 
 
 def nft(at: At, lines: str) -> None:
-    """Commands of nft(8).
+    """Carries out commands of nft(8).
 
     Raises:
         subprocess.CalledProcessError: one of them failed.
@@ -243,5 +243,6 @@ def inside(at: str) -> Iterator[None]:
 
 def destroy() -> None:
     """Takes every machine away, and with it its interfaces, routes and rules."""
-    present = os.listdir("/run/netns") if os.path.isdir("/run/netns") else ()
-    ip(None, "".join(f"netns delete {name}\n" for name in present))
+    folder = Path("/run/netns")
+    present = folder.iterdir() if folder.is_dir() else ()
+    ip(None, "".join(f"netns delete {path.name}\n" for path in present))

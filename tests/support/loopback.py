@@ -101,6 +101,16 @@ class Peer:
         self.received = b""
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def gone(self) -> bool:
+        """The client has left, and nothing that it said waits to be heard."""
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     async def hear(self) -> bytes:
         """The next bytes; none if the client has gone."""
         data = await self._loop.sock_recv(self.sock, 65_536)
@@ -228,21 +238,24 @@ def floods(data: bytes) -> Talk:
 
 
 class Crowd:
-    """A talk that counts how many clients wait at once; `most` is exact, for nobody is answered while more come."""
+    """A talk that counts how many clients wait at once.
+
+    `most` is exact: nobody is answered while more come, and who has gone without a word no longer waits.
+    """
 
     def __init__(self, then: Talk) -> None:
         self._then = then
-        self._waiting = 0
+        self._waiting: list[Peer] = []
         self._came = 0
         self.most = 0
 
     async def __call__(self, peer: Peer) -> None:
         self._came += 1
-        self._waiting += 1
-        self.most = max(self.most, self._waiting)
+        self._waiting.append(peer)
+        self.most = max(self.most, sum(not one.gone for one in self._waiting))
         before = 0
         while before != self._came:
             before = self._came
             await asyncio.sleep(_SETTLED_S)
-        self._waiting -= 1
+        self._waiting.remove(peer)
         await self._then(peer)

@@ -37,11 +37,10 @@ def hold(script: Script, host: str = "127.0.0.1") -> tuple[Stages, Sequence[tupl
     """One conversation, asked for by several."""
 
     async def go() -> tuple[Stages, Sequence[tuple[Step, ...]]]:
-        async with ScriptedServer(script, host=host) as server:
-            async with context(server.port, host=host) as asking:
-                first = handshake.of(asking, host)
-                assert handshake.of(asking, host) is first
-                seen = await stages(first)
+        async with ScriptedServer(script, host=host) as server, context(server.port, host=host) as asking:
+            first = handshake.of(asking, host)
+            assert handshake.of(asking, host) is first
+            seen = await stages(first)
         return seen, server.connections
 
     return run(go())

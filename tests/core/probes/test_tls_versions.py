@@ -8,6 +8,7 @@ from core.demo import negotiation
 from core.demo.faults import FAULTS, TLS_1_0, TLS_1_2, TLS_1_3, Script, Step, Tls
 from core.demo.server import ScriptedServer
 from core.probes import tls_versions
+from core.probes.dialer import BudgetSpent
 from core.probes.ending import How
 from core.probes.tls_versions import UP_TO_TLS12, Heard, HelloFact, ask, ask_all, speaks_tls_first
 from core.wire import certificate
@@ -227,6 +228,15 @@ def test_at_most_three_at_once() -> None:
             return crowd.most, len(server.peers)
 
     assert run(go()) == (3, 2 * len(UP_TO_TLS12))
+
+
+def test_a_spent_budget_is_told_to_the_one_who_asks() -> None:
+    async def go() -> None:
+        async with ScriptedServer(HEALTHY) as server, context(server.port, per_run=2) as asking:
+            with pytest.RaisesGroup(BudgetSpent, BudgetSpent):
+                await ask_all(asking, "127.0.0.1", UP_TO_TLS12)
+
+    run(go())
 
 
 @pytest.mark.parametrize(
