@@ -76,6 +76,7 @@ def test(*arguments: str) -> int:
     """Sets up all that the tests need and runs them."""
     python = project()
     provide("tests")
+    provide("lab")
     return run(python, "-m", "pytest", *arguments, folder=ROOT)
 
 

@@ -136,8 +136,6 @@ class TlsStream:
             except ssl.SSLWantReadError:
                 self._incoming.write(await self._connection.receive(until=until))
                 continue
-            except ssl.SSLZeroReturnError:
-                raise HungUp(Hangup.FIN) from None
             except ssl.SSLError:
                 raise HungUp(Hangup.RST) from None
             if not data:

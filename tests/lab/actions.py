@@ -211,24 +211,18 @@ class Resolv(Action, frozen=True, kw_only=True):
 
 
 class Clock(Action, frozen=True, kw_only=True):
-    """The clock of the client, or of the server, is wrong by this much. Monotonic time goes on as it is."""
+    """The tool's clock, or that of a real server, is ahead by this much; negative is behind."""
 
     stage: ClassVar[Stage] = Stage.PREPARE
-    wrong_by: timedelta
+    ahead: timedelta
     at: At = At.CLIENT
 
     def apply(self, lab: "Lab") -> None:
-        words = (
-            "env",
-            "DONT_FAKE_MONOTONIC=1",
-            "faketime",
-            "-f",
-            f"{round(self.wrong_by.total_seconds()):+d}s",
-        )
         if self.at is At.SERVER:
-            lab.server_words = words
+            seconds = round(self.ahead.total_seconds())
+            lab.server_words = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", f"{seconds:+d}s")
         else:
-            lab.tool_words = words
+            lab.clock_error = self.ahead
 
 
 # --- Any machine

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -73,8 +74,7 @@ class _Server(asyncio.DatagramProtocol):
         self._reply, self._seconds, self._records = reply, seconds, records
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         for message in self._reply(dns.message.from_wire(data), self._records):

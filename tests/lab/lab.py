@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -36,13 +37,14 @@ class Lab:
     Attributes:
         folder: for files of this lab, gone with it.
         stack: what ends with the lab, the last thing first.
-        tool_words, server_words: more words before the commands of the tool and the servers, such as faketime's.
+        server_words: more words before the commands of real servers, such as those of faketime.
+        clock_error: how far the tool's clock is ahead.
     """
 
     def __init__(self, seed: int = 1) -> None:
         self._seed = seed
         self.stack = contextlib.ExitStack()
-        self.tool_words: tuple[str, ...] = ()
+        self.clock_error = timedelta(0)
         self.server_words: tuple[str, ...] = ()
         self._wan = Both()
         self._numbers = 0

@@ -168,7 +168,7 @@ def enter(at: At) -> tuple[str, ...]:
 
 
 def ip(at: At | None, lines: str) -> None:
-    """Carries out commands of ip(8), one on each line; `at` None is where namespaces are made.
+    """Run commands of iproute2, one on each line; `at` None is where namespaces are made.
 
     Raises:
         subprocess.CalledProcessError: one of them failed.
@@ -178,7 +178,7 @@ def ip(at: At | None, lines: str) -> None:
 
 
 def nft(at: At, lines: str) -> None:
-    """Carries out commands of nft(8).
+    """Run commands of nftables, one on each line.
 
     Raises:
         subprocess.CalledProcessError: one of them failed.

@@ -20,6 +20,8 @@ import msgspec
 
 from tests.lab.topology import WAN, inside
 
+assert sys.platform == "linux"  # and nothing below is for the type checker elsewhere
+
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 _LARGEST: Final = 65_536
 _AT_A_TIME: Final = 64  # packets from one side before the other one has its turn

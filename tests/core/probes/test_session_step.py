@@ -260,6 +260,11 @@ def test_silence_after_the_licence_is_where_we_wanted_to_get(monkeypatch: pytest
     assert (fact.reached, fact.ending) == (Reached.LICENSING, None)
 
 
+@pytest.mark.parametrize("last", [license_error(6), error_info(7), LICENSE_REQUEST, DEMAND])
+def test_nothing_is_waited_for_once_the_matter_is_settled(last: bytes) -> None:
+    assert walk(says(CHANNELS + last)).ending is None
+
+
 def test_small_talk_is_not_listened_to_forever() -> None:
     fact = walk(says(CHANNELS + SMALL_TALK * 500, Peer.silence))
     assert fact.reached is Reached.CHANNELS

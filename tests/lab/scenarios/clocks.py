@@ -1,0 +1,36 @@
+"""The time: wrong here, wrong there."""
+
+from datetime import timedelta
+
+from tests.lab.actions import Clock, Scripted, Shadow
+from tests.lab.scenario import Scenario
+from tests.lab.topology import At
+
+_ACCEPTS = "xfreerdp is told to accept any certificate, and Kerberos is not in play"
+
+SCENARIOS = (
+    Scenario(
+        name="clock-years-behind",
+        cause="clock-wrong-here",
+        broken=(Clock(wrong_by=timedelta(days=-2000)),),
+        unfelt=_ACCEPTS,
+    ),
+    Scenario(
+        name="clock-years-ahead",
+        cause="clock-wrong-here",
+        broken=(Shadow(), Clock(wrong_by=timedelta(days=700))),
+        unfelt=_ACCEPTS,
+    ),
+    Scenario(
+        name="clock-skew-there",
+        cause="clock-skew",
+        broken=(Shadow(), Clock(wrong_by=timedelta(minutes=9), at=At.SERVER)),
+        unfelt=_ACCEPTS,
+    ),
+    Scenario(
+        name="clock-skew-scripted",
+        cause="clock-skew",
+        broken=(Scripted(script="clock-skew"),),
+        unfelt=_ACCEPTS,
+    ),
+)
