@@ -15,11 +15,12 @@ from core.wire.errors import WireError
 from core.wire.gateway import GatewayAnswer
 
 _ALIVE = (GatewayAnswer.ALIVE_AUTH, GatewayAnswer.ALIVE_TOKEN)
+# The most telling first: one transport may be missing where the other says why nothing works.
 _REFUSALS = {
-    GatewayAnswer.WEB_PORTAL: "gateway.portal",
-    GatewayAnswer.NOT_A_GATEWAY: "gateway.not-a-gateway",
-    GatewayAnswer.VERB_BLOCKED: "gateway.method-blocked",
     GatewayAnswer.STOPPED: "gateway.stopped",
+    GatewayAnswer.WEB_PORTAL: "gateway.portal",
+    GatewayAnswer.VERB_BLOCKED: "gateway.method-blocked",
+    GatewayAnswer.NOT_A_GATEWAY: "gateway.not-a-gateway",
 }
 
 
@@ -80,9 +81,10 @@ def _answer(requests: tuple[RequestFact, ...], args: dict[str, Arg]) -> Finding:
     for request in requests:
         if request.answer in _ALIVE:
             return ok("gateway.ok", verb=request.verb, ms=round(request.took_ms, 1), **args)
-    telling = next((r for r in requests if r.answer in _REFUSALS), None)
-    if telling is not None and telling.answer is not None:
-        return problem(_REFUSALS[telling.answer], status=telling.status, **args)
+    for answer, finding in _REFUSALS.items():
+        for request in requests:
+            if request.answer is answer:
+                return problem(finding, status=request.status, **args)
     ending = next((r.ending for r in requests if r.ending), None)
     if ending is not None:
         return problem("gateway.hung-up", how=ending.how, **args)
@@ -90,4 +92,4 @@ def _answer(requests: tuple[RequestFact, ...], args: dict[str, Arg]) -> Finding:
     return unknown("gateway.unclear", reason="handshake-garbled", settle="send-report", status=status, **args)
 
 
-CHECK = Check(id="gateway", group=Group.REMOTE, probe=probe, judge=judge, deadline=14.0)
+CHECK = Check(id="gateway", group=Group.REMOTE, probe=probe, judge=judge, deadline=18.0)

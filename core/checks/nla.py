@@ -72,7 +72,7 @@ def judge(fact: NlaCheckFact) -> tuple[Finding, ...]:
     assert answer is not None
     if answer.ending is not None:
         return (_failed(fact.host, answer),)
-    if answer.error_code is not None:
+    if answer.error_code:
         return (problem("nla.refused", host=fact.host, code=f"{answer.error_code:#010x}"),)
     if fact.required and fact.forbidden_by_file:
         return (problem("nla.required-but-forbidden", host=fact.host),)
@@ -81,7 +81,7 @@ def judge(fact: NlaCheckFact) -> tuple[Finding, ...]:
             "nla.ok",
             host=fact.host,
             computer=answer.computer or "",
-            required=bool(fact.required),
+            required=fact.required,
             ms=round(answer.took_ms, 1),
         )
     ]

@@ -6,14 +6,14 @@ HTTP transport (MS-TSGU 3.3.5.1) and RPC over HTTP, the transport of 2008 R2, on
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from core.check import Context, elapsed_ms
 from core.model import Gateway
 from core.ports import ResolveFailure
-from core.probes.dialer import Attempt, Connection, HungUp
+from core.probes.dialer import Attempt, Connect, Connection, HungUp
 from core.probes.ending import Ending, Step, ended, garbage
 from core.probes.handshake import TCP_WAIT
 from core.probes.tls_step import TlsFact, TlsStream
@@ -22,6 +22,7 @@ from core.wire.errors import WireError
 from core.wire.gateway import GatewayAnswer
 
 NAME_WAIT = 3.0  # seconds
+MOST_ADDRESSES = 4  # of the gateway's name
 HTTP_WAIT = 3.0  # seconds for the head of one answer
 
 
@@ -61,7 +62,12 @@ async def look(context: Context, gateway: Gateway) -> GatewayFact:
     if not resolved.addresses:
         failure = resolved.failure or ResolveFailure.NO_ADDRESS
         return GatewayFact(host=gateway.host, port=gateway.port, name_failure=failure)
-    address = resolved.addresses[0]
+    attempts = await _connects(context, resolved.addresses[:MOST_ADDRESSES], gateway.port)
+    address = next((a.address for a in attempts if a.outcome is Connect.CONNECTED), None)
+    if address is None:
+        return GatewayFact(
+            host=gateway.host, port=gateway.port, addresses=resolved.addresses, connect=attempts[0]
+        )
     async with asyncio.TaskGroup() as group:
         newer = group.create_task(_request(context, gateway, address, "RDG_OUT_DATA", _websocket(gateway)))
         older = group.create_task(_request(context, gateway, address, "RPC_OUT_DATA", _rpc(gateway)))
@@ -74,6 +80,18 @@ async def look(context: Context, gateway: Gateway) -> GatewayFact:
         tls=tls,
         requests=tuple(r for r in (first, older.result()[2]) if r is not None),
     )
+
+
+async def _connects(context: Context, addresses: Sequence[str], port: int) -> tuple[Attempt, ...]:
+    """One attempt for each address, in their order: clients go on to the next address too."""
+
+    async def one(address: str) -> Attempt:
+        async with context.dialer.dial(address, port, timeout=TCP_WAIT) as connection:
+            return connection.attempt if isinstance(connection, Connection) else connection
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(address), name=f"gateway {address}") for address in addresses]
+    return tuple(task.result() for task in tasks)
 
 
 def _websocket(gateway: Gateway) -> Callable[[], bytes]:

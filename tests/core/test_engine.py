@@ -642,7 +642,7 @@ WAITS = {
     "session": tls_step.WAIT + 2 * session_step.WAIT + session_step._AFTERWARDS,
     "mtu": max(_HELLO, mtu._ECHO_WAIT),
     "udp": udp_probe.TRIES * udp._LONGEST,
-    "gateway": gateway_probe.NAME_WAIT + _GATEWAY_REQUEST,
+    "gateway": gateway_probe.NAME_WAIT + handshake.TCP_WAIT + _GATEWAY_REQUEST,
     "quality": max(
         quality_probe.CONNECTS * quality_probe._CONNECT_EVERY + quality_probe._CONNECT_WAIT,
         quality_probe.ECHOES * quality_probe._ECHO_EVERY + 2 * quality_probe._ECHO_WAIT,

@@ -14,7 +14,7 @@ import msgspec
 from tests.lab import score
 from tests.lab.crew import play_all
 from tests.lab.play import Played
-from tests.lab.scenario import Scenario, scenarios
+from tests.lab.scenario import Scenario, book, scenarios
 from tests.lab.worker import UNSHARE, Order
 
 RECORDED = Path(__file__).parent / "score.json"
@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return subprocess.run(
             (*UNSHARE, sys.executable, "-m", "tests.lab.worker", *options.look), check=False
         ).returncode
+    for file, fault in book().faults.items():
+        print(f"scenarios/{file}: {fault}", file=sys.stderr)
     chosen = _choose(options)
     if not chosen:
         print(f"no scenario is called so: {' '.join(options.names)}", file=sys.stderr)

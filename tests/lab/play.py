@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -73,17 +74,9 @@ def play(scenario: Scenario, *, client: bool, seed: int) -> Played:
 
 
 def _tool(lab: Lab, scenario: Scenario) -> Said:
-    words = (*lab.client_words, *(_NOBODY if scenario.user else ()), *lab.tool_words)
-    command = (
-        *words,
-        sys.executable,
-        "-m",
-        "core.cli",
-        "check",
-        scenario.target,
-        *scenario.options,
-        "--json",
-    )
+    user = _NOBODY if scenario.user else ()
+    program = _python(lab.clock_error)
+    command = (*lab.client_words, *user, *program, "check", scenario.target, *scenario.options, "--json")
     started = time.perf_counter()
     done = subprocess.run(
         command,
@@ -115,6 +108,13 @@ def _tool(lab: Lab, scenario: Scenario) -> Said:
         measured_ms=report["run"]["duration_ms"],
         exit_code=done.returncode,
     )
+
+
+def _python(clock_error: timedelta) -> tuple[str, ...]:
+    """The tool as its users start it; with a wrong clock, by the only door through which it sees one."""
+    if not clock_error:
+        return (sys.executable, "-m", "core.cli")
+    return (sys.executable, "-m", "tests.lab.wrong_clock", str(clock_error.total_seconds()))
 
 
 def _tells(finding: dict[str, Any]) -> bool:

@@ -49,20 +49,36 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted(actions, key=lambda action: action.stage))
 
 
-@functools.cache
-def scenarios() -> dict[str, Scenario]:
-    """Every scenario of every file in `scenarios/`, by name.
+class Book(msgspec.Struct, frozen=True):
+    """All scenarios by name, and what is wrong with the files that could not be taken: they keep nobody else from working."""
 
-    Raises:
-        ValueError: a name is there twice, or something is accepted without a reason.
-    """
+    scenarios: dict[str, Scenario]
+    faults: dict[str, str]
+
+
+@functools.cache
+def book() -> Book:
+    """Every scenario of every file in `scenarios/`. A name that is there twice, or a twin without a reason, is a fault."""
     found: dict[str, Scenario] = {}
+    faults: dict[str, str] = {}
     for file in sorted((Path(__file__).parent / "scenarios").glob("*.py")):
-        module = importlib.import_module(f"tests.lab.scenarios.{file.stem}")
-        for scenario in module.SCENARIOS:
-            if scenario.name in found:
-                raise ValueError(f"two scenarios are called {scenario.name}")
-            if scenario.accept and not scenario.why:
-                raise ValueError(f"{scenario.name} accepts {', '.join(scenario.accept)} and does not say why")
-            found[scenario.name] = scenario
-    return found
+        try:
+            module = importlib.import_module(f"tests.lab.scenarios.{file.stem}")
+            more: dict[str, Scenario] = {s.name: s for s in module.SCENARIOS}
+        except Exception as error:
+            faults[file.name] = f"{type(error).__name__}: {error}"
+            continue
+        wrong = [f"{name} is there twice" for name in more if name in found]
+        if len(more) < len(module.SCENARIOS):
+            wrong.append("two scenarios have the same name")
+        wrong += [
+            f"{s.name} accepts a twin and does not say why" for s in more.values() if s.accept and not s.why
+        ]
+        if wrong:
+            faults[file.name] = "; ".join(wrong)
+        found = more | found
+    return Book(found, faults)
+
+
+def scenarios() -> dict[str, Scenario]:
+    return book().scenarios

@@ -21,7 +21,7 @@ from tests.lab.__main__ import RECORDED, why_not
 from tests.lab.crew import play_all
 from tests.lab.lab import ROOT
 from tests.lab.play import Said
-from tests.lab.scenario import Scenario, scenarios
+from tests.lab.scenario import Scenario, book, scenarios
 from tests.lab.score import Mark
 from tests.lab.worker import Order
 
@@ -32,6 +32,10 @@ needs_lab = [
     ),
 ]
 """With CI=true a missing program fails the test in place of skipping it."""
+
+
+def test_every_file_of_scenarios_is_sound() -> None:
+    assert not book().faults
 
 
 def test_every_truth_is_a_cause_that_the_product_knows() -> None:

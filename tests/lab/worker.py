@@ -1,7 +1,7 @@
 """Plays scenarios one after the other in a world of its own: names on standard input, JSON on standard output.
 
-`unshare` has given it a network, a process table, a host name and a mount table that nobody else sees; it hides /run and
-/tmp. When this process ends, however it ends, the kernel ends every program that it has started and takes all its
+`unshare` has given it a network, a process table, a host name and a mount table that nobody else sees; it hides
+/run, /tmp and /dev/shm. When this process ends, however it ends, the kernel ends every program that it has started and takes all its
 networks away: nothing can be left over.
 """
 
@@ -40,6 +40,9 @@ def settle() -> None:
         (fresh / top.name).mkdir()
         _mount("--rbind", str(top), str(fresh / top.name))
     _mount("--rbind", "/run/tmp", "/tmp")
+    _mount(
+        "-t", "tmpfs", "none", "/dev/shm"
+    )  # faketime calls its semaphores after process numbers, which are ours alone
     subprocess.run(("hostname", topology.CLIENT_NAME), check=True)
     subprocess.run(("ip", "link", "set", "lo", "up"), check=True)
 

@@ -52,7 +52,7 @@ def ended(how: How) -> NlaFact:
             seen(replace(GOOD, dns_computer=None, netbios_computer=None), required=None),
             ["nla.ok"],
             State.OK,
-            {"host": "pc", "computer": "", "required": False, "ms": 4.6},
+            {"host": "pc", "computer": "", "required": None, "ms": 4.6},
         ),
         (seen(replace(GOOD, version=5)), ["nla.ok"], State.OK, None),
         (seen(replace(GOOD, version=4)), ["nla.ok", "nla.unpatched"], State.OK, None),

@@ -12,19 +12,19 @@ SCENARIOS = (
     Scenario(
         name="clock-years-behind",
         cause="clock-wrong-here",
-        broken=(Clock(wrong_by=timedelta(days=-2000)),),
+        broken=(Clock(ahead=timedelta(days=-2000)),),
         unfelt=_ACCEPTS,
     ),
     Scenario(
         name="clock-years-ahead",
         cause="clock-wrong-here",
-        broken=(Shadow(), Clock(wrong_by=timedelta(days=700))),
+        broken=(Shadow(), Clock(ahead=timedelta(days=700))),
         unfelt=_ACCEPTS,
     ),
     Scenario(
         name="clock-skew-there",
         cause="clock-skew",
-        broken=(Shadow(), Clock(wrong_by=timedelta(minutes=9), at=At.SERVER)),
+        broken=(Shadow(), Clock(ahead=timedelta(minutes=9), at=At.SERVER)),
         unfelt=_ACCEPTS,
     ),
     Scenario(
