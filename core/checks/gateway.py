@@ -81,10 +81,10 @@ def _answer(requests: tuple[RequestFact, ...], args: dict[str, Arg]) -> Finding:
     for request in requests:
         if request.answer in _ALIVE:
             return ok("gateway.ok", verb=request.verb, ms=round(request.took_ms, 1), **args)
-    for answer, finding in _REFUSALS.items():
-        for request in requests:
-            if request.answer is answer:
-                return problem(finding, status=request.status, **args)
+    said = {r.answer: r for r in requests}
+    telling = next((answer for answer in _REFUSALS if answer in said), None)
+    if telling is not None:
+        return problem(_REFUSALS[telling], status=said[telling].status, **args)
     ending = next((r.ending for r in requests if r.ending), None)
     if ending is not None:
         return problem("gateway.hung-up", how=ending.how, **args)
