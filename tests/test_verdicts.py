@@ -90,7 +90,7 @@ EXPECTED = {
     "nla-broken-blocked": it("nla-broken", LIKELY, "nla.refused"),
     "nla-broken-silent": it("nla-broken", LIKELY, "nla.silent", slow=True),
     "nla-required": user("nla-required", CERTAIN, "nla.required-but-forbidden"),
-    "clock-skew": it("clock-skew", LIKELY, "clock.skew"),
+    "clock-skew": it("clock-skew", ONE_OF_TWO, "clock.skew", twin="clock-wrong-here"),
     "server-limits": it("server-limits", CERTAIN, "session.denied"),
     "server-limits-disconnect": it("server-limits", LIKELY, "session.sent-away"),
     "server-limits-full": it("server-limits", LIKELY, "session.refused"),

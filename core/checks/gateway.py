@@ -81,7 +81,7 @@ def _answer(requests: tuple[RequestFact, ...], args: dict[str, Arg]) -> Finding:
     for request in requests:
         if request.answer in _ALIVE:
             return ok("gateway.ok", verb=request.verb, ms=round(request.took_ms, 1), **args)
-    said = {r.answer: r for r in requests}
+    said = {r.answer: r for r in reversed(requests)}
     telling = next((answer for answer in _REFUSALS if answer in said), None)
     if telling is not None:
         return problem(_REFUSALS[telling], status=said[telling].status, **args)

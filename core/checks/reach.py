@@ -15,6 +15,8 @@ SECOND_SYN_MS = (
     950  # systems send a SYN again after 1 s, so an answer just after that means that one was lost
 )
 
+_HOST_UNREACHABLE = frozenset({(3, 1), (1, 3)})
+
 # The most telling answer of several: an open port first, silence last.
 _TELLING = (
     Connect.CONNECTED,
@@ -83,6 +85,8 @@ def judge(fact: ReachFact) -> tuple[Finding, ...]:
             if sender == best.address:
                 # The host calls itself unreachable: its firewall refuses in this form.
                 return (problem("reach.prohibited", sender=sender, **args),)
+            if _last_hop(best):
+                return (problem("reach.host-unreachable", sender=sender, **args),)
             return (problem("reach.unreachable", sender=sender, **args),)
         case Connect.PROHIBITED:
             return (problem("reach.prohibited", sender=best.icmp.sender if best.icmp else "", **args),)
@@ -92,6 +96,14 @@ def judge(fact: ReachFact) -> tuple[Finding, ...]:
             return (problem("reach.blocked-here", **args),)
         case Connect.OTHER:
             return (problem("reach.failed", error=best.error, **args),)
+
+
+def _last_hop(attempt: Attempt) -> bool:
+    """The router beside the host says that the host itself does not answer it, and not that it knows no way.
+
+    Type 3 code 1 of ICMP (RFC 792, RFC 1812 5.2.7.1), type 1 code 3 of ICMPv6 (RFC 4443 3.1).
+    """
+    return attempt.icmp is not None and (attempt.icmp.type, attempt.icmp.code) in _HOST_UNREACHABLE
 
 
 def _beside(fact: ReachFact, best: Attempt) -> tuple[Finding, ...]:

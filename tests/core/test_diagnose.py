@@ -385,7 +385,13 @@ def test_every_verdict_holds_together(findings: Sequence[Finding], target: Targe
         (["nla.refused", "certificate.expired"], "nla-broken", LIKELY, ("server-certificate-expired",)),
         (["tls.hung-up", "certificate.expired"], "server-key-unusable", ONE_OF_TWO, None),
         # The clocks explain the certificate.
-        (["certificate.expired", "clock.skew", "clock.explains-certificate"], "clock-skew", LIKELY, ()),
+        (
+            ["clock.ok", "certificate.expired", "clock.skew", "clock.explains-certificate"],
+            "clock-skew",
+            LIKELY,
+            (),
+        ),
+        (["certificate.expired", "clock.skew", "clock.explains-certificate"], "clock-skew", ONE_OF_TWO, ()),
         (["certificate.not-yet-valid", "clock.before-release"], "clock-wrong-here", CERTAIN, ()),
         # TLS that falls silent.
         (["tls.silent"], "server-key-unusable", ONE_OF_TWO, ()),

@@ -101,18 +101,19 @@ class Scripted(Server, frozen=True, kw_only=True):
 
     script: str | Script = "healthy"
     port: int = PORT
+    at: At = At.SERVER
 
     def apply(self, lab: "Lab") -> None:
         script = FAULTS[self.script] if isinstance(self.script, str) else self.script
-        with topology.inside(At.SERVER):
+        with topology.inside(self.at):
             set_kernel({"net/ipv4/conf/all/route_localnet": "1"})
         nft(
-            At.SERVER,
+            self.at,
             "table ip loopback {\nchain in {\ntype nat hook prerouting priority dstnat\n"
             f'iifname "eth0" meta l4proto {{ tcp, udp }} th dport {self.port} dnat to 127.0.0.1:{self.port}\n}}\n}}\n',
         )
         data = pickle.dumps((script, self.port))
-        lab.spawn(At.SERVER, "tests.lab.scripted_server", stdin=len(data).to_bytes(4) + data)
+        lab.spawn(self.at, "tests.lab.scripted_server", stdin=len(data).to_bytes(4) + data)
 
 
 # --- Name services

@@ -20,10 +20,11 @@ def attempt(
     *,
     took_ms: float = 12.34,
     icmp_from: str | None = None,
+    code: int = 1,
     error: int | None = None,
     info: TcpInfo | None = None,
 ) -> Attempt:
-    notice = IcmpNotice(sender=icmp_from, type=3, code=1, prohibited=False) if icmp_from else None
+    notice = IcmpNotice(sender=icmp_from, type=3, code=code, prohibited=False) if icmp_from else None
     return Attempt(
         address=address, port=3389, outcome=outcome, took_ms=took_ms, error=error, info=info, icmp=notice
     )
@@ -41,7 +42,8 @@ def seen(*attempts: Attempt) -> ReachFact:
         (attempt(Connect.SILENT, took_ms=3500.4), "reach.silent", {"seconds": 3.5}),
         # Without anyone else's word it is our own system's: nobody answered ARP.
         (attempt(Connect.UNREACHABLE), "reach.no-neighbour", {}),
-        (attempt(Connect.UNREACHABLE, icmp_from=ROUTER), "reach.unreachable", {"sender": ROUTER}),
+        (attempt(Connect.UNREACHABLE, icmp_from=ROUTER), "reach.host-unreachable", {"sender": ROUTER}),
+        (attempt(Connect.UNREACHABLE, icmp_from=ROUTER, code=0), "reach.unreachable", {"sender": ROUTER}),
         # A host that calls itself unreachable is there.
         (attempt(Connect.UNREACHABLE, icmp_from=V4), "reach.prohibited", {"sender": V4}),
         (attempt(Connect.PROHIBITED, icmp_from=ROUTER), "reach.prohibited", {"sender": ROUTER}),
