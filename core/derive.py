@@ -8,7 +8,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from core.check import Check, info, problem, warn
-from core.checks import certificate, names, nla, reach
+from core.checks import certificate, names, nla, reach, vpn
 from core.model import F, Finding, Ok, Row, State
 from core.wire.error_text import PastedError
 
@@ -87,8 +87,8 @@ def _machine_renamed(rows: Mapping[str, Row], _error: PastedError | None) -> tup
 def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple[Finding, ...]:
     """The name leads to a machine that calls itself otherwise, in the same domain or without one.
 
-    A name of another domain (a dynamic DNS name, a farm's public name) proves nothing, an alias neither, and a
-    certificate made for the typed name says that this is on purpose.
+    A name of another domain (a dynamic DNS name, a farm's public name) proves nothing, nor one of the Internet for a
+    machine without a domain, nor an alias; and a certificate made for the typed name says that this is on purpose.
     """
     answer, cert = _fact(rows, nla.CHECK), _fact(rows, certificate.CHECK)
     resolved = _fact(rows, names.CHECK)
@@ -102,7 +102,11 @@ def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple
     own = {n.lower().partition(".")[0] for n in (challenge.netbios_computer, challenge.dns_computer) if n}
     own_domain = (challenge.dns_computer or "").lower().partition(".")[2]
     # NetBIOS names end after 15 characters.
-    if label in own or label[:15] in own or (domain and domain != own_domain):
+    if label in own or label[:15] in own:
+        return ()
+    # A machine without a domain may be called anything from outside; inside, names are those of machines.
+    inside = all(vpn.is_inside(address) for address in resolved.addresses)
+    if domain and domain != own_domain and (own_domain or not inside):
         return ()
     if cert is not None and any(certificate.matches(name, typed) for name in cert.names):
         return ()

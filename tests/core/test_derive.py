@@ -249,6 +249,15 @@ def test_a_name_that_leads_to_a_machine_with_another_one(
 BERTA = nla_fact(netbios="PC-BERTA", dns=None)
 
 
+@pytest.mark.parametrize(
+    ("address", "other"), [("10.20.0.53", True), ("fd00::53", True), ("203.0.113.9", False)]
+)
+def test_inside_an_organisation_names_are_those_of_machines(address: str, other: bool) -> None:
+    """A machine without a domain, reached by a long name: at home behind dynamic DNS that is as it should be."""
+    resolved = replace(names_fact("pc-anna.corp.example"), addresses=(address,))
+    assert (OTHER in said("pc-anna.corp.example", cert=FARM, challenge=BERTA, resolved=resolved)) is other
+
+
 def test_an_alias_is_another_name_on_purpose() -> None:
     assert OTHER in said(cert=FARM, challenge=BERTA)
     assert OTHER not in said(cert=FARM, challenge=BERTA, resolved=names_fact(alias="pc-berta.corp.example"))

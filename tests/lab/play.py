@@ -1,5 +1,6 @@
 """Plays one scenario: builds the lab, breaks it, runs the tool in it as a user would, and then the real client."""
 
+import itertools
 import json
 import os
 import re
@@ -130,12 +131,15 @@ def _short(finding: dict[str, Any]) -> dict[str, Any]:
 
 
 def _client(lab: Lab, scenario: Scenario) -> Truth | None:
-    target = read(Intake(target=scenario.target))
+    gateway = dict(itertools.pairwise(scenario.options)).get("--gateway")
+    target = read(Intake(target=scenario.target, gateway=gateway))
     if target.host is None:
         return None
+    through = (f"/g:{gateway}", f"/gu:{servers.USER}", f"/gp:{servers.PASSWORD}") if gateway else ()
     result = servers.real_client(
         target.port,
         host=target.host,
+        more=through,
         timeout=_CLIENT_S,
         place=servers.Place(enter=lab.client_words),
     )

@@ -30,12 +30,16 @@ def gateway_names(address: str = _ADDRESS) -> Names:
 
 
 def _http(status: str, *headers: str, body: bytes = b"") -> bytes:
-    return "\r\n".join((f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", "")).encode() + body
+    return (
+        "\r\n".join((f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", "")).encode() + body
+    )
 
 
 _LOG_ON = _http("401 Unauthorized", "Server: Microsoft-HTTPAPI/2.0", "WWW-Authenticate: Negotiate",
                 "WWW-Authenticate: NTLM")  # fmt: skip
-_NOT_FOUND = _http("404 Not Found", "Server: Microsoft-IIS/10.0", "Content-Type: text/html", body=b"<h1>404</h1>")
+_NOT_FOUND = _http(
+    "404 Not Found", "Server: Microsoft-IIS/10.0", "Content-Type: text/html", body=b"<h1>404</h1>"
+)
 _PAGE = b"<!doctype html><title>Sign in</title><form>...</form>"
 _NEW, _OLD = "RDG_OUT_DATA", "RPC_OUT_DATA"
 
@@ -47,7 +51,7 @@ class Door(StrEnum):
     """As it should: it asks for Windows authentication."""
     OLD_ONLY = "old-only"
     """A gateway of Windows Server 2008 R2: RPC over HTTP, and nothing else."""
-    TOKEN = "token"  # noqa: S105 - no secret
+    TOKEN = "token"
     """It opens the WebSocket at once: who may in is decided there."""
     STOPPED = "stopped"
     """HTTP.sys answers, and the service behind it does not run."""

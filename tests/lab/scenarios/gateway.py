@@ -10,7 +10,9 @@ from tests.lab.scenario import Scenario
 from tests.lab.topology import At
 
 _KNOWS_NOBODY = "the scripted gateway knows no user, so the log-on of xfreerdp ends there"
-_ACCEPTS = "xfreerdp is told to accept any certificate; Windows refuses that of a gateway (0x3000003, 0x3000006)"
+_ACCEPTS = (
+    "xfreerdp is told to accept any certificate; Windows refuses that of a gateway (0x3000003, 0x3000006)"
+)
 
 
 def _certificate(name: str = GATEWAY_HOST, *, starts: int = -30, ends: int = 153) -> Certificate:

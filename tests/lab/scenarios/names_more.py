@@ -29,6 +29,8 @@ _ALIAS = "desk.corp.example"
 _NO_MACHINE = "192.168.1.77"
 """An address of the home network that no machine has."""
 _OTHER_NO_MACHINE = "10.20.0.77"
+_ASKS_HOME = "@th,224,40 0x04686f6d65"
+"""In a question for pc-anna.home.example, the label after the first: behind 8 bytes of UDP, 12 of DNS and 8 of that one."""
 
 
 def _berta() -> Script:
@@ -185,7 +187,7 @@ _ELSEWHERE = (
     Scenario(
         name="name-sinkholed",
         cause="name-points-elsewhere",
-        broken=(Names(records={topology.HOST: ("0.0.0.0",)}),),  # noqa: S104 - a blocked name's answer
+        broken=(Names(records={topology.HOST: ("0.0.0.0",)}),),
         ci=True,
     ),
     Scenario(
@@ -208,12 +210,32 @@ _ELSEWHERE = (
 )
 
 _FULL_FORM = (
-    # glibc asks for the bare name only, where the suffix comes after more dots than the name has.
     Scenario(
-        name="name-short-and-suffix-second",
+        name="name-short-and-hosts-line-is-full",
         cause="name-needs-full-form",
-        target="pc-anna.corp",
-        broken=(Resolv(search=("home.example", "example"), options="ndots:0"),),
+        target=_SHORT,
+        broken=(Names(records={}), Hosts(line=f"{topology.SERVER} {topology.HOST}")),
+        ci=True,
+    ),
+    Scenario(
+        name="name-short-and-this-pc-is-of-that-domain",
+        cause="name-needs-full-form",
+        target=_SHORT,
+        broken=(Hosts(line="127.0.1.2 laptop.corp.example laptop"),),
+        accept=("name-not-found",),
+        why="that this PC calls itself laptop.corp.example is a hint where to look, and no setting of a search",
+    ),
+    # glibc goes on to the next suffix after "no such name", not after silence.
+    Scenario(
+        name="name-short-and-silence-about-first-suffix",
+        cause="name-needs-full-form",
+        target=_SHORT,
+        broken=(
+            Resolv(search=("home.example", "corp.example"), options="timeout:1 attempts:1"),
+            Nft(at=At.ROUTER, hook=Hook.IN, rule=f"udp dport 53 {_ASKS_HOME} drop"),
+        ),
+        accept=("name-server-not-answering",),
+        why="the name server is silent about the suffix before the right one; either mend helps",
     ),
     Scenario(
         name="name-short-suffix-of-home",

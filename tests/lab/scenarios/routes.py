@@ -5,6 +5,7 @@ from tests.lab.actions import (
     Hook,
     HostOff,
     Ip,
+    Kernel,
     Names,
     Nft,
     Wan,
@@ -20,6 +21,8 @@ from tests.lab.topology import At
 
 _NO_MACHINE = "192.168.1.77"
 """An address of the home network that no machine has."""
+_FORWARDS = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "0"}
+_NO_IPV6 = {"net/ipv6/conf/eth0/disable_ipv6": "1"}
 _BOTH = {topology.HOST: (topology.SERVER, topology.SERVER_V6)}
 _SILENCE = (
     "no packet comes back from there: a filter that hides the host and a host that is off look the same"
@@ -117,7 +120,7 @@ _OWN_FIREWALL = (
             Nft(
                 at=At.CLIENT,
                 hook=Hook.OUT,
-                rule='oifname "lo" accept\nudp dport 53 accept\ntcp dport { 443, 3389 } accept',
+                rule='oifname "lo" accept\nudp dport { 53, 3389 } accept\ntcp dport { 443, 3389 } accept',
                 policy="drop",
             ),
         ),
@@ -153,7 +156,7 @@ _NO_ROUTE = (
     Scenario(
         name="route-unknown-to-gateway",
         cause="no-route",
-        broken=(Ip(at=At.GATEWAY, commands=("route add unreachable 10.20.0.10", "route flush cache")),),
+        broken=(Ip(at=At.GATEWAY, commands=(f"route add unreachable {topology.SERVER}",)),),
         accept=("host-not-answering",),
         why="a gateway answers with the same words for a host that is off and for one it was told not to know",
     ),
@@ -165,14 +168,19 @@ _NO_ROUTE = (
     Scenario(
         name="route-in-a-circle",
         cause="no-route",
-        broken=(Ip(at=At.GATEWAY, commands=(f"route add {topology.SERVER} via {topology.ROUTER_WAN}",)),),
+        broken=(
+            Ip(at=At.GATEWAY, commands=(f"route replace {topology.SERVER_PUBLIC} via {topology.DNS}",)),
+            Kernel(at=At.GATEWAY, settings=_FORWARDS),
+            Kernel(at=At.DNS, settings=_FORWARDS),
+        ),
+        target=topology.PUBLIC_HOST,
     ),
     Scenario(
         name="route-only-ipv6-and-none-here",
         cause="no-route",
         broken=(
             Names(records={topology.HOST: (topology.SERVER_V6,)}),
-            Ip(commands=("-6 addr flush dev eth0",)),
+            Kernel(settings=_NO_IPV6),
         ),
         accept=("ipv6-path-broken",),
         why="the only address is one of IPv6, and this PC has no IPv6",
@@ -215,7 +223,7 @@ _IPV6 = (
     Scenario(
         name="healthy-no-ipv6-here",
         cause=None,
-        broken=(Names(records=_BOTH), Ip(commands=("-6 addr flush dev eth0",))),
+        broken=(Names(records=_BOTH), Kernel(settings=_NO_IPV6)),
         ci=True,
     ),
     Scenario(name="healthy-both-families", cause=None, broken=(Names(records=_BOTH),)),
@@ -274,6 +282,13 @@ _FILTERED = (
         accept=("host-not-answering",),
         why=_SILENCE,
     ),
+    Scenario(
+        name="port-dropped-with-all-else-at-host",
+        cause="port-filtered",
+        broken=(drop_all(At.SERVER, hook=Hook.IN),),
+        accept=("host-not-answering",),
+        why=_SILENCE,
+    ),
 )
 
 _NOBODY = (
@@ -307,13 +322,6 @@ _NOBODY = (
         cause="host-not-answering",
         target=_NO_MACHINE,
         user=True,
-    ),
-    Scenario(
-        name="host-ignores-everything",
-        cause="host-not-answering",
-        broken=(drop_all(At.SERVER, hook=Hook.IN),),
-        accept=("port-filtered",),
-        why=_SILENCE,
     ),
 )
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from core.demo.faults import FAULTS, Certificate, Script, Step, Stop, Then, indication
-from core.wire import mcs, session
+from core.demo.faults import FAULTS, Certificate, Script, Step, Stop, Then, indication, refusal
+from core.wire import credssp, mcs, session
+from core.wire.ntlm import encode_challenge
 from core.wire.x224 import data_tpdu
 from tests.lab import topology
 from tests.lab.actions import (
@@ -32,6 +33,7 @@ _OLD_IS_SPOKEN = (
     "xfreerdp speaks Standard RDP Security without asking; Windows warns, or refuses where NLA is a must"
 )
 _MANY_SUITES = "OpenSSL in xfreerdp knows this suite; Schannel does not offer it"
+_NO_USER = "the scripted server knows no user: xfreerdp's password is refused"
 _NLA_HERE = "xfreerdp gets no .rdp file and does offer NLA"
 _NO_KERBEROS = "the clocks matter to Kerberos, and xfreerdp uses NTLM here"
 
@@ -41,7 +43,9 @@ _HERE = f"{topology.HOST}:3390"
 _HEALTHY = Script()
 _WITHOUT_NLA = FAULTS["healthy-tls"]
 _ALERT_INTERNAL_ERROR = bytes((21, 3, 3, 0, 2, 2, 80))  # RFC 8446 6.2: what Schannel says without its key
+_DISCONNECT_REQUEST = bytes((3, 0, 0, 11, 6, 0x80, 0, 0, 0x12, 0x34, 0))  # X.224 13.5
 _INFO_DENIED_NO_RIGHT = 9  # MS-RDPBCGR 2.2.5.1.1, ERRINFO_SERVER_INSUFFICIENT_PRIVILEGES
+_NO_AUTHENTICATING_AUTHORITY = 0x80090311  # MS-ERREF 2.1: no domain controller to ask
 _INFO_LICENSE_INTERNAL = 0x100  # the same, ERRINFO_LICENSE_INTERNAL
 
 # A port forwarding whose other end is gone: it accepts, finds nobody, and closes.
@@ -82,6 +86,11 @@ _PORT = (
         cause="port-closed",
         broken=(NoServer(), Wan(delay_ms=20)),
         target=topology.PUBLIC_HOST,
+    ),
+    Scenario(
+        name="closed-on-a-lossy-line",
+        cause="port-closed",
+        broken=(NoServer(), Wan(loss=0.05, delay_ms=15)),
     ),
 )
 
@@ -190,6 +199,50 @@ _FIRST_WORDS = (
         broken=(Scripted(script="server-security-layer-old-strict"),),
         unfelt=_OLD_IS_SPOKEN,
     ),
+    Scenario(
+        name="stranger-vnc",
+        cause="not-rdp",
+        broken=(_stops(Step.ACCEPTED, b"RFB 003.008\n", Then.SILENCE),),
+    ),
+    Scenario(
+        name="stranger-mysql",
+        cause="not-rdp",
+        broken=(_stops(Step.ACCEPTED, b"\x4a\x00\x00\x00\x0a8.0.36\x00" + bytes(range(66)), Then.SILENCE),),
+    ),
+    Scenario(
+        name="silent-byte-by-byte",
+        cause="server-silent",
+        broken=(Scripted(script="server-trickle"),),
+    ),
+    Scenario(
+        name="hangs-up-by-disconnect-request",
+        cause="server-hangs-up-early",
+        broken=(_stops(Step.REQUEST, _DISCONNECT_REQUEST),),
+    ),
+    Scenario(
+        name="healthy-one-connection-at-a-time",
+        cause=None,
+        broken=(
+            Nft(
+                at=At.SERVER,
+                hook=Hook.IN,
+                rule="tcp dport 3389 ct state new ct count over 1 reject with tcp reset",
+            ),
+        ),
+    ),
+    Scenario(
+        name="healthy-four-connections-a-minute",
+        cause=None,
+        broken=(
+            Shadow(),
+            Nft(
+                at=At.SERVER,
+                hook=Hook.IN,
+                rule="tcp dport 3389 ct state new limit rate over 4/minute burst 4 packets drop",
+            ),
+        ),
+        unfelt="xfreerdp comes after the tool, which has used up the allowance",
+    ),
 )
 
 _SAME_END = (
@@ -246,7 +299,6 @@ _TLS = (
         name="suite-camellia-only",
         cause="tls-cipher-mismatch",
         broken=(Xrdp(tls="TLSv1.2", ciphers="CAMELLIA256-SHA"),),
-        unfelt=_MANY_SUITES,
     ),
     Scenario(
         name="suite-without-encryption",
@@ -261,8 +313,26 @@ _TLS = (
         why="its suites are for an ECDSA key and its key is RSA: suites and key do not fit each other",
     ),
     Scenario(name="healthy-newest-tls-only", cause=None, broken=(Xrdp(tls="TLSv1.3"),)),
+    Scenario(
+        name="tls-one-zero-only-far-away",
+        cause="tls-version-mismatch",
+        broken=(Scripted(script="tls-version-mismatch"), Wan(delay_ms=60)),
+    ),
+    Scenario(
+        name="suite-refused-by-alert",
+        cause="tls-cipher-mismatch",
+        broken=(Scripted(script="tls-cipher-mismatch"),),
+        accept=("server-key-unusable",),
+        why="handshake_failure is what a server says that finds no suite for the key it has",
+    ),
+    Scenario(
+        name="key-of-another-certificate-on-a-lossy-line",
+        cause="server-key-unusable",
+        broken=(Xrdp(keys=Keys.MISMATCHED), Wan(delay_ms=20, loss=0.03)),
+    ),
 )
 
+_WHOSE_CLOCK = "nothing keeps this PC's clock right, so nobody knows here which of the two is wrong"
 _IN_A_YEAR = timedelta(days=365)
 
 _CERTIFICATE = (
@@ -328,6 +398,37 @@ _CERTIFICATE = (
         broken=(Scripted(script="server-certificate-weak"),),
         unfelt=_ANY_CERTIFICATE,
     ),
+    Scenario(
+        name="healthy-certificate-for-the-public-name",
+        cause=None,
+        broken=(Scripted(script=replace(_HEALTHY, certificate=Certificate(name=topology.PUBLIC_HOST))),),
+        target=topology.PUBLIC_HOST,
+        unfelt=_NO_USER,
+    ),
+    Scenario(
+        name="healthy-certificate-for-all-of-the-domain",
+        cause=None,
+        broken=(Scripted(script=replace(_HEALTHY, certificate=Certificate(name="*.corp.example"))),),
+        unfelt=_NO_USER,
+    ),
+    Scenario(
+        name="healthy-certificate-ends-tomorrow",
+        cause=None,
+        broken=(Scripted(script=replace(_HEALTHY, certificate=Certificate(ends=timedelta(days=1)))),),
+        unfelt=_NO_USER,
+        ci=True,
+    ),
+    Scenario(
+        name="healthy-alias-of-the-machine",
+        cause=None,
+        broken=(
+            Shadow(),
+            Names(
+                records={"remote.corp.example": (topology.HOST,), topology.HOST: (topology.SERVER,)},
+            ),
+        ),
+        target="remote.corp.example",
+    ),
 )
 
 _LOG_ON = (
@@ -361,6 +462,22 @@ _LOG_ON = (
         cause=None,
         options=("--rdp", f"{_FILES}/without-nla.rdp"),
     ),
+    Scenario(
+        name="nla-no-authority",
+        cause="nla-broken",
+        broken=(_stops(Step.TOKEN, refusal(_NO_AUTHENTICATING_AUTHORITY)),),
+    ),
+    Scenario(
+        name="nla-never-patched",
+        cause="nla-broken",
+        broken=(
+            _stops(
+                Step.TOKEN,
+                credssp.encode_negotiate(encode_challenge(_HEALTHY.challenge), version=2),
+                Then.SILENCE,
+            ),
+        ),
+    ),
 )
 
 _SESSION = (
@@ -377,6 +494,8 @@ _SESSION = (
         name="limits-hangs-up-in-the-session",
         cause="server-limits",
         broken=(_stops(Step.CONNECT, base=_WITHOUT_NLA),),
+        accept=("connection-cut-midway",),
+        why="it closes without TLS's good-bye, as whoever cuts the line would have to",
     ),
     Scenario(
         name="licensing-no-server",
@@ -403,6 +522,8 @@ _TIME = (
         name="skew-server-an-hour-behind",
         cause="clock-skew",
         broken=(Shadow(), Clock(ahead=timedelta(hours=-1), at=At.SERVER)),
+        accept=("clock-wrong-here",),
+        why=_WHOSE_CLOCK,
         unfelt=_NO_KERBEROS,
         ci=True,
     ),
@@ -418,6 +539,8 @@ _TIME = (
                 )
             ),
         ),
+        accept=("clock-wrong-here",),
+        why=_WHOSE_CLOCK,
         unfelt=_NO_KERBEROS,
     ),
     Scenario(
