@@ -92,7 +92,9 @@ def _no_cause(findings: Sequence[Finding], target: Target) -> Verdict:
     else:
         seen = all(step & measured for step in _STEPS_OF_A_CONNECTION)
     fine = seen and not problems
-    because = problems or tuple(f.id for f in findings if f.state in _LOUD)
+    loud = tuple(f.id for f in findings if f.state in _LOUD)
+    steps = tuple(f.id for f in findings if any(f.id in step for step in _STEPS_OF_A_CONNECTION))
+    because = steps if fine else problems or loud
     return Verdict(
         family=Family.FINE if fine else Family.UNKNOWN,
         because=because,

@@ -26,7 +26,6 @@ SCENARIOS = (
         broken=(gateway_names(), RdGateway(), Wan(delay_ms=10)),
         options=OPTIONS,
         unfelt=_KNOWS_NOBODY,
-        ci=True,
     ),
     Scenario(
         name="healthy-gateway-rpc-only",

@@ -13,7 +13,9 @@ _SMALL_UNTIL_THEN = (
 _STAYS_ON_TCP = "a client stays on TCP without a word; a session is slower by that"
 _ACCEPTS = "xfreerdp is told to accept any certificate, and without NLA nothing is bound to it"
 _EARLY = "whoever resets in the server's name cannot be told from the server"
-_EARLY_SILENCE = "whether the request was lost or the answer was never given cannot be seen from the client"
+_EARLY_SILENCE = (
+    "the request was acknowledged; whether its answer was lost or never given cannot be seen from here"
+)
 _IN_NLA = "whether the server hangs up in NLA or a box in its name looks the same from the client"
 
 _REQUEST = "@ih,0,16 0x0300"
@@ -66,7 +68,12 @@ SCENARIOS = (
     ),
     # --- Large packets vanish
     Scenario(name="mtu-hole-nla", cause="mtu-black-hole", broken=(Shadow(), Wan(mtu=1000))),
-    Scenario(name="mtu-hole-pppoe", cause="mtu-black-hole", broken=(Wan(mtu=1492),)),
+    Scenario(
+        name="mtu-hole-pppoe",
+        cause="mtu-black-hole",
+        broken=(Wan(mtu=1492),),
+        unfelt="no packet of this server and of a client until its log-on is full; a session fills them",
+    ),
     Scenario(
         name="mtu-hole-ipv6",
         cause="mtu-black-hole",
@@ -97,6 +104,16 @@ SCENARIOS = (
         name="cut-request-dropped",
         cause="connection-cut-midway",
         broken=(Nft(rule=f"tcp dport {PORT} {_REQUEST} drop"),),
+    ),
+    Scenario(
+        name="cut-silently-in-mid-conversation",
+        cause="connection-cut-midway",
+        broken=(Wan(delay_ms=10), Nft(rule=f"tcp dport {PORT} ct bytes > 2500 drop")),
+    ),
+    Scenario(
+        name="cut-answer-to-the-request",
+        cause="connection-cut-midway",
+        broken=(Nft(rule=f"tcp sport {PORT} {_REQUEST} drop"),),
         accept=("server-silent",),
         why=_EARLY_SILENCE,
     ),

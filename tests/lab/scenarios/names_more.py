@@ -29,6 +29,7 @@ _ALIAS = "desk.corp.example"
 _NO_MACHINE = "192.168.1.77"
 """An address of the home network that no machine has."""
 _OTHER_NO_MACHINE = "10.20.0.77"
+_NO_USER = "the scripted server knows no user: xfreerdp's password is refused"
 _ASKS_HOME = "@th,224,40 0x04686f6d65"
 """In a question for pc-anna.home.example, the label after the first: behind 8 bytes of UDP, 12 of DNS and 8 of that one."""
 
@@ -295,7 +296,22 @@ _HEALTHY = (
             Scripted(),
             Names(records={_ALIAS: (topology.HOST,), topology.HOST: (topology.SERVER,)}),
         ),
-        unfelt="the scripted server knows no user: xfreerdp's password is refused",
+        unfelt=_NO_USER,
+    ),
+    Scenario(
+        name="healthy-friendly-name",
+        cause=None,
+        target="office.home.example",
+        broken=(Scripted(), Names(records={"office.home.example": (topology.SERVER,)})),
+        unfelt=_NO_USER,
+    ),
+    Scenario(
+        name="healthy-friendly-name-in-hosts",
+        cause=None,
+        target="office",
+        broken=(Scripted(), Hosts(line=f"{topology.SERVER} office")),
+        unfelt=_NO_USER,
+        ci=True,
     ),
     Scenario(
         name="healthy-very-slow-name-server",

@@ -59,6 +59,13 @@ _FORWARD_TO_NOBODY = (
     "    except OSError:\n"
     "        client.close()\n"
 )
+# A hung service whose queue of connections, two long, is full.
+_FULL_QUEUE = (
+    "import socket, time\n"
+    "listener = socket.create_server(('', 3389), backlog=1)\n"
+    "waiting = [socket.create_connection(('127.0.0.1', 3389)) for _ in range(2)]\n"
+    "time.sleep(600)\n"
+)
 
 
 def _stops(at: Step, say: bytes = b"", then: Then = Then.FIN, *, base: Script = _HEALTHY) -> Scripted:
@@ -91,6 +98,12 @@ _PORT = (
         name="closed-on-a-lossy-line",
         cause="port-closed",
         broken=(NoServer(), Wan(loss=0.05, delay_ms=15)),
+    ),
+    Scenario(
+        name="healthy-refused-on-ipv6-open-on-ipv4",
+        cause=None,
+        broken=(Shadow(), Names(records={topology.HOST: (topology.SERVER_V6, topology.SERVER)})),
+        ci=True,
     ),
 )
 
@@ -243,6 +256,13 @@ _FIRST_WORDS = (
         ),
         unfelt="xfreerdp comes after the tool, which has used up the allowance",
     ),
+    Scenario(
+        name="silent-with-a-full-queue",
+        cause="server-silent",
+        broken=(Program(command=(sys.executable, "-c", _FULL_QUEUE)),),
+        accept=("port-filtered",),
+        why="its kernel drops the SYN when the queue of a hung service is full, as a firewall does",
+    ),
 )
 
 _SAME_END = (
@@ -329,6 +349,13 @@ _TLS = (
         name="key-of-another-certificate-on-a-lossy-line",
         cause="server-key-unusable",
         broken=(Xrdp(keys=Keys.MISMATCHED), Wan(delay_ms=20, loss=0.03)),
+    ),
+    Scenario(
+        name="key-unusable-silent",
+        cause="server-key-unusable",
+        broken=(_stops(Step.HELLO, then=Then.SILENCE),),
+        accept=("connection-cut-midway",),
+        why=_SAME_END,
     ),
 )
 
@@ -514,6 +541,11 @@ _SESSION = (
                 base=_WITHOUT_NLA,
             ),
         ),
+    ),
+    Scenario(
+        name="limits-sent-away",
+        cause="server-limits",
+        broken=(Scripted(script="server-limits-disconnect"),),
     ),
 )
 
