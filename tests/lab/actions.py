@@ -97,6 +97,7 @@ class Scripted(Server, frozen=True, kw_only=True):
     """The scripted server, IPv4 only: a name in `core.demo.faults.FAULTS`, or a script.
 
     It serves loopback; the kernel of its machine carries the packets there unchanged, resets and all.
+    `at` may be another machine with an `eth0`: a second server, beside that of the lab.
     """
 
     script: str | Script = "healthy"

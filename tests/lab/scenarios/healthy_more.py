@@ -9,9 +9,7 @@ from tests.lab.vpn import Kind, OnlyByVpn, Vpn
 _CORP_ONLY = Names(at=At.DNS, records={topology.HOST: (topology.SERVER,)})
 
 SCENARIOS = (
-    Scenario(
-        name="healthy-nla-far-away", cause=None, broken=(Shadow(), Wan(delay_ms=75, jitter_ms=4)), ci=True
-    ),
+    Scenario(name="healthy-nla-far-away", cause=None, broken=(Shadow(), Wan(delay_ms=75, jitter_ms=4))),
     Scenario(name="healthy-nla-two-percent-loss", cause=None, broken=(Shadow(), Wan(delay_ms=20, loss=0.02))),
     Scenario(name="healthy-tls-12-only", cause=None, broken=(Xrdp(security="tls", tls="TLSv1.2"),), ci=True),
     Scenario(

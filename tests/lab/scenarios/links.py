@@ -2,7 +2,7 @@
 
 from tests.lab import topology
 from tests.lab.actions import PORT, Hook, Names, Nft, Scripted, Shadow, Wan, Xrdp, drop
-from tests.lab.middlebox import Inspect, reset_after
+from tests.lab.middlebox import Inspect
 from tests.lab.scenario import Scenario
 from tests.lab.topology import At
 
@@ -84,7 +84,6 @@ SCENARIOS = (
         cause="mtu-black-hole",
         broken=(Wan(mtu=1300, only="out"),),
         unfelt=_SMALL_UNTIL_THEN,
-        ci=True,
     ),
     Scenario(
         name="mtu-hole-at-the-firewall",
@@ -120,7 +119,7 @@ SCENARIOS = (
     Scenario(
         name="cut-in-nla",
         cause="connection-cut-midway",
-        broken=(Shadow(), reset_after(2900)),
+        broken=(Shadow(), Nft(rule=f"tcp dport {PORT} @ih,0,16 0x1703 reject with tcp reset")),
         accept=("nla-broken",),
         why=_IN_NLA,
     ),

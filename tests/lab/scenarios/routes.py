@@ -144,7 +144,6 @@ _NO_ROUTE = (
         name="route-router-without-uplink",
         cause="no-route",
         broken=(Ip(at=At.ROUTER, commands=("route del default",)),),
-        ci=True,
     ),
     Scenario(
         name="route-by-nobody",
