@@ -8,12 +8,14 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from core.check import Check, info, problem, warn
-from core.checks import certificate, names, nla, reach, vpn
+from core.checks import certificate, names, nla, reach
 from core.model import F, Finding, Ok, Row, State
 from core.wire.error_text import PastedError
 
 # Kerberos tolerates five minutes unless a domain says otherwise (MS-GPSB, MaxClockSkew).
 KERBEROS_TOLERANCE_S = 300
+
+_DISPUTED = frozenset({"names.hosts-override", "names.servers-disagree", "names.system-differs"})
 
 # IMsTscAxEvents::OnDisconnected
 _CODE_SOCKET_CLOSED = 0x904  # disconnectReasonAtClientWinsockFDCLOSE: it had been open
@@ -87,8 +89,8 @@ def _machine_renamed(rows: Mapping[str, Row], _error: PastedError | None) -> tup
 def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple[Finding, ...]:
     """The name leads to a machine that calls itself otherwise, in the same domain or without one.
 
-    A name of another domain (a dynamic DNS name, a farm's public name) proves nothing, nor one of the Internet for a
-    machine without a domain, nor an alias; and a certificate made for the typed name says that this is on purpose.
+    A name of another domain (a dynamic DNS name, a farm's public name) proves nothing, nor a long name for a machine
+    without a domain, nor an alias; and a certificate made for the typed name says that this is on purpose.
     """
     answer, cert = _fact(rows, nla.CHECK), _fact(rows, certificate.CHECK)
     resolved = _fact(rows, names.CHECK)
@@ -104,9 +106,9 @@ def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple
     # NetBIOS names end after 15 characters.
     if label in own or label[:15] in own:
         return ()
-    # A machine without a domain may be called anything from outside; inside, names are those of machines.
-    inside = all(vpn.is_inside(address) for address in resolved.addresses)
-    if domain and domain != own_domain and (own_domain or not inside):
+    # A machine without a domain may be called anything, unless somebody else knows the name at another address.
+    disputed = any(f.id in _DISPUTED for f in rows[names.CHECK.id].findings)
+    if domain and domain != own_domain and (own_domain or not disputed):
         return ()
     if cert is not None and any(certificate.matches(name, typed) for name in cert.names):
         return ()

@@ -34,6 +34,8 @@ SLOW_MS: Final = 1500
 MOST_SERVERS: Final = 6
 MOST_SUFFIXES: Final = 4
 
+_NOWHERE: Final = ipaddress.IPv4Address("192.0.2.0")  # for what is no address; never a real one (RFC 5737)
+
 # What a server says of several forms of one name: the best of it counts.
 _OF_FORMS: Final = (
     Outcome.FOUND,
@@ -43,6 +45,7 @@ _OF_FORMS: Final = (
     Outcome.REFUSED,
     Outcome.GARBAGE,
     Outcome.SILENT,
+    Outcome.BLOCKED_HERE,
 )
 _KNOWS_NOT: Final = frozenset({Outcome.NXDOMAIN, Outcome.NODATA})
 _BROKEN: Final = frozenset({Outcome.SERVFAIL, Outcome.REFUSED, Outcome.GARBAGE})
@@ -155,7 +158,12 @@ async def _hosts_lines(machine: Machine, host: str) -> tuple[HostsLine, ...]:
     except (Denied, Unsupported):
         return ()
     name = host.removesuffix(".").lower()
-    return tuple(line for line in lines if line.name.removesuffix(".").lower() == name)
+    return tuple(line for line in lines if _is_form(line.name.removesuffix(".").lower(), name))
+
+
+def _is_form(full: str, name: str) -> bool:
+    """The name itself, or a longer form of a short one."""
+    return full == name or ("." not in name and full.partition(".")[0] == name)
 
 
 async def _ask_servers(machine: Machine, host: str, port: int) -> tuple[AskedServer, ...] | None:
@@ -233,8 +241,18 @@ def judge(fact: NamesFact) -> tuple[Finding, ...]:
     return (
         ok("names.ok", name=fact.name, count=len(fact.addresses), first=fact.addresses[0]),
         *beside,
+        *_points_here(fact, servers),
         *slow,
     )
+
+
+def _points_here(fact: NamesFact, servers: Sequence[AskedServer]) -> tuple[Finding, ...]:
+    """A name server answers with an address that means "this computer": a blocked name, or a wrong record."""
+    said = [address for server in servers for address in server.addresses]
+    here = [a for a in said if (literal(a) or _NOWHERE).is_unspecified or is_loopback(a)]
+    if is_loopback(fact.name) or not here or len(here) < len(said):
+        return ()
+    return (warn("names.points-here", name=fact.name, address=here[0]),)
 
 
 def _not_found(fact: NamesFact, system: Resolution) -> Finding:
@@ -249,7 +267,9 @@ def _not_found(fact: NamesFact, system: Resolution) -> Finding:
     said = {server.said for server in servers}
     if fact.servers == () and system.failure not in _SAYS_NO:
         return problem("names.no-server", name=fact.name)
-    if said == {Outcome.SILENT}:
+    if said == {Outcome.BLOCKED_HERE}:
+        return problem("names.blocked-here", name=fact.name, server=servers[0].address)
+    if said and said <= {Outcome.SILENT, Outcome.BLOCKED_HERE}:
         return problem("names.server-silent", name=fact.name, server=servers[0].address)
     if said and said <= _BROKEN | {Outcome.SILENT}:
         broken = next(server for server in servers if server.said in _BROKEN)

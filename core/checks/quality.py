@@ -4,9 +4,9 @@ import asyncio
 
 import msgspec
 
-from core.check import Check, Context, Group, ok, unknown, warn
-from core.checks import reach
-from core.model import Finding
+from core.check import Check, Context, Group, Skip, ok, unknown, warn
+from core.checks import negotiate, reach
+from core.model import Finding, State
 from core.probes import quality
 from core.probes.quality import Sample
 
@@ -35,10 +35,17 @@ class QualityFact(msgspec.Struct, frozen=True, kw_only=True):
 
 async def probe(context: Context) -> QualityFact:
     address = reach.connected(context)
+    said = context.rows.get(negotiate.CHECK.id)
+    # A server that fails at the first words is not knocked at ten times more: its queue may be what fails.
+    knock = said is None or said.state is not State.PROBLEM
     async with asyncio.TaskGroup() as group:
-        connects = group.create_task(quality.connects(context, address, context.target.port), name="connects")
         echoes = group.create_task(quality.echoes(context, address), name="echoes")
-    return QualityFact(connects=connects.result(), echoes=echoes.result())
+        connects = Sample()
+        if knock:
+            connects = await quality.connects(context, address, context.target.port)
+    if not knock and echoes.result() is None:
+        raise Skip("needs-negotiate", settle="negotiate")
+    return QualityFact(connects=connects, echoes=echoes.result())
 
 
 def judge(fact: QualityFact) -> tuple[Finding, ...]:

@@ -73,6 +73,9 @@ def judge(fact: ReachFact) -> tuple[Finding, ...]:
     match best.outcome:
         case Connect.CONNECTED:
             return (ok("reach.ok", ms=round(best.took_ms, 1), **args), *_beside(fact, best))
+        case Connect.REFUSED if best.icmp is not None and best.icmp.sender != best.address:
+            # "Port unreachable" in the name of a host, from a machine that is not the host: a filter on the way.
+            return (problem("reach.prohibited", sender=best.icmp.sender, **args),)
         case Connect.REFUSED:
             return (problem("reach.refused", ms=round(best.took_ms, 1), **args),)
         case Connect.SILENT:
@@ -109,7 +112,9 @@ def _last_hop(attempt: Attempt) -> bool:
 def _beside(fact: ReachFact, best: Attempt) -> tuple[Finding, ...]:
     """What is worth a word although a connection came about."""
     findings: list[Finding] = []
-    dead = [a for a in fact.attempts if a.outcome is not Connect.CONNECTED]
+    # A refusal shows that the way is open: only the listener is missing at that address.
+    refused = [a for a in fact.attempts if a.outcome is Connect.REFUSED]
+    dead = [a for a in fact.attempts if a.outcome not in (Connect.CONNECTED, Connect.REFUSED)]
     dead_v6 = [a for a in dead if ":" in a.address]
     first = fact.attempts[0]
     if first in dead_v6 and ":" not in best.address:
@@ -118,6 +123,8 @@ def _beside(fact: ReachFact, best: Attempt) -> tuple[Finding, ...]:
         findings.append(
             warn("reach.some-addresses-dead", dead=len(dead), count=len(fact.attempts), first=dead[0].address)
         )
+    if refused:
+        findings.append(info("reach.some-addresses-refuse", first=refused[0].address, other=best.address))
     retransmits = best.info.syn_retransmits if best.info else 0
     if retransmits or best.took_ms >= SECOND_SYN_MS:
         findings.append(info("reach.syn-sent-again", ms=round(best.took_ms)))

@@ -14,6 +14,8 @@ from core.probes.session_step import Reached, SessionFact
 from core.wire.mcs import Result
 from core.wire.session import LicenseErrorCode
 
+# Out of memory, connection denied, no right to connect. Other codes end a session for reasons of their own.
+_DENIALS = frozenset({0x6, 0x7, 0x9})
 _LICENSING_CODES = range(0x100, 0x10B)  # Set Error Info codes about licences (MS-RDPBCGR 2.2.5.1.1)
 
 
@@ -44,7 +46,9 @@ def _judged(host: str, seen: SessionFact) -> Finding:
         code = f"{seen.error_info:#x}"
         if seen.error_info in _LICENSING_CODES:
             return problem("session.licensing", code=code, **args)
-        return problem("session.denied", code=code, **args)
+        if seen.error_info in _DENIALS:
+            return problem("session.denied", code=code, **args)
+        return problem("session.ended", code=code, **args)
     if seen.license_code is not None and seen.license_code != LicenseErrorCode.STATUS_VALID_CLIENT:
         return problem("session.licensing", code=f"{seen.license_code:#x}", **args)
     if seen.mcs_result:

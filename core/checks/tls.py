@@ -80,7 +80,8 @@ def _failed(fact: TlsCheckFact) -> Finding:
     assert ending is not None
     args: dict[str, Arg] = {"host": host, "ms": round(ending.after_ms)}
     modern, old = fact.answered(modern=True), fact.answered(modern=False)
-    if ending.how is How.PLAINTEXT:
+    # One word in plaintext tells more than a closed connection, whichever of the conversations heard it.
+    if How.PLAINTEXT in (ending.how, *(h.ending.how for h in fact.hellos if h.ending)):
         return problem("tls.plaintext", **args)
     if modern:
         if not any(windows_knows(h.suite_name or "") for h in modern):

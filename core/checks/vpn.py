@@ -88,7 +88,7 @@ def judge(fact: VpnFact) -> tuple[Finding, ...]:
     if not fact.vpns:
         return (info("vpn.none"),)
     on = [vpn for vpn in fact.vpns if vpn.up]
-    inside = next((path for path in fact.paths if is_inside(path.address) and not path.next_to), None)
+    inside = next((path for path in fact.paths if _is_private(path.address) and not path.next_to), None)
     if not on:
         # An address that the whole Internet knows, or one on this very network, needs no VPN.
         if inside is not None or not fact.paths:
@@ -102,8 +102,7 @@ def judge(fact: VpnFact) -> tuple[Finding, ...]:
     return (info("vpn.on", interface=on[0].interface),)
 
 
-def is_inside(address: str) -> bool:
-    """Does the address mean something inside one organisation only?"""
+def _is_private(address: str) -> bool:
     return any(ip_address(address) in network for network in _PRIVATE)
 
 

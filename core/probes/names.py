@@ -36,6 +36,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     GARBAGE = "garbage"
     SILENT = "silent"
+    BLOCKED_HERE = "blocked-here"
+    """This PC did not let the question out (EPERM, EACCES)."""
 
 
 # A and AAAA of one name are two questions. NXDOMAIN is about the name and settles both; NODATA is about one type,
@@ -47,6 +49,7 @@ _OF_TYPES: Final = (
     Outcome.REFUSED,
     Outcome.GARBAGE,
     Outcome.SILENT,
+    Outcome.BLOCKED_HERE,
     Outcome.NODATA,
 )
 
@@ -206,6 +209,8 @@ async def _ask(server: str, port: int, question: _Question, until: float) -> _Re
         return await _whole(server, port, question, until, reply) if reply.truncated else reply
     except TimeoutError:
         return _Reply(outcome=Outcome.SILENT)
+    except PermissionError as error:
+        return _Reply(outcome=Outcome.BLOCKED_HERE, detail=error.strerror or "")
     except OSError as error:
         # Nobody listens there, or there is no way to it: either way, no name server speaks.
         return _Reply(outcome=Outcome.SILENT, detail=error.strerror or type(error).__name__)

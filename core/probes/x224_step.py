@@ -14,6 +14,7 @@ from core.wire.errors import WireError
 
 WAIT = 4.0  # seconds for the whole answer; freerdp-shadow needs 50 ms, a busy Windows host under a second
 
+_BANNER_WAIT = 0.3  # seconds
 _TPKT = 3  # the first byte of everything that speaks RDP (T.123 section 8)
 
 # What today's mstsc offers. RDSAAD (0x10) is left out: xrdp 0.9 answers it with a bare MCS disconnect.
@@ -96,10 +97,13 @@ async def negotiate(
     try:
         await connection.send(request, until=until)
         while True:
-            data = await connection.receive(until=until, most=4096)
+            # Not one byte more than the answer: what follows it belongs to the next step.
+            data = await connection.receive(until=until, most=reader.need)
             received += data
-            # A stranger's banner need not have the length of a TPKT packet: it is judged as far as it came.
-            if received[0] != _TPKT or reader.feed(data):
+            if received[0] != _TPKT:
+                received += await _more_of_a_banner(connection, until)
+                break
+            if reader.feed(data):
                 break
         answer = x224.parse_answer(bytes(received))
     except HungUp as hung:
@@ -122,3 +126,12 @@ async def negotiate(
             return fact(Answer.DISCONNECT, reason=answer.reason)
         case x224.NotRdp():
             return fact(Answer.NOT_RDP, kind=answer.kind, banner=sample(answer.sample))
+
+
+async def _more_of_a_banner(connection: Connection, until: float) -> bytes:
+    """A stranger's first line has no length of its own: what comes within a moment is enough to know it by."""
+    moment = asyncio.get_running_loop().time() + _BANNER_WAIT
+    try:
+        return await connection.receive(until=min(until, moment), most=4096)
+    except HungUp:
+        return b""

@@ -25,6 +25,7 @@ _TPKT_SHORTEST = 7  # the header and the shortest TPDU, an empty Data TPDU
 _TPKT_LONGEST = 0xFFFF
 _LONGEST_LI = 254  # X.224 13.2.1: 255 is reserved
 _CONNECTION_CONFIRM = 0xD0
+_DISCONNECT_REQUEST, _DISCONNECT_SHORTEST = 0x80, 7  # LI, code, two references, reason (X.224 13.5)
 _DATA_HEADER = b"\x02\xf0\x80"  # LI 2, Data TPDU, end of the message (X.224 13.7)
 _NEG_LENGTH = 8
 _NEG_REQUEST, _NEG_RESPONSE, _NEG_FAILURE, _NEG_CORRELATION = 1, 2, 3, 6
@@ -99,10 +100,10 @@ class NegotiationFailure(msgspec.Struct, frozen=True):
 
 
 class Disconnect(msgspec.Struct, frozen=True):
-    """The server hung up with an MCS Disconnect Provider Ultimatum in place of a Connection Confirm."""
+    """The server said no in place of a Connection Confirm: an MCS Disconnect Provider Ultimatum or an X.224 Disconnect Request."""
 
     reason: int
-    """A `mcs.Reason`, or another number up to 7."""
+    """Of an Ultimatum a `mcs.Reason`, or another number up to 7; of a Disconnect Request that of X.224 13.5.3."""
 
 
 class NotRdp(msgspec.Struct, frozen=True):
@@ -269,8 +270,10 @@ def _check_correlation_id(value: bytes) -> None:
         raise ValueError("a correlation id neither starts with 00 or F4 nor holds 0D")
 
 
-def _confirm(tpdu: bytes) -> ConnectionConfirm | NegotiationFailure:
+def _confirm(tpdu: bytes) -> ConnectionConfirm | NegotiationFailure | Disconnect:
     # LI, code, destination reference 2, source reference 2, class, then nothing or 8 bytes (X.224 13.4)
+    if tpdu[1] == _DISCONNECT_REQUEST and len(tpdu) >= _DISCONNECT_SHORTEST:
+        return Disconnect(tpdu[6])
     if tpdu[1] & 0xF0 != _CONNECTION_CONFIRM:
         raise WireError(f"X.224 TPDU {tpdu[1]:#04x} in place of a Connection Confirm")
     if tpdu[0] != len(tpdu) - 1:
