@@ -66,9 +66,9 @@ EXPECTED = {
     "server-hangs-up-early": it("server-hangs-up-early", LIKELY, "negotiate.hung-up"),
     "server-hangs-up-early-reset": it("server-hangs-up-early", LIKELY, "negotiate.hung-up"),
     "server-no-certificate": it("server-no-certificate", CERTAIN, "negotiate.no-certificate"),
-    "server-security-layer-old": it("server-security-layer-old", CERTAIN, "negotiate.standard-security-only"),
+    "server-security-layer-old": it("server-security-layer-old", LIKELY, "negotiate.standard-security-only"),
     "server-security-layer-old-strict": it(
-        "server-security-layer-old", CERTAIN, "negotiate.standard-security-only"
+        "server-security-layer-old", LIKELY, "negotiate.standard-security-only"
     ),
     "server-key-unusable": it("server-key-unusable", ONE_OF_TWO, "tls.hung-up", twin="connection-cut-midway"),
     "server-key-unusable-reset": it(
@@ -97,8 +97,8 @@ EXPECTED = {
     "server-licensing": it("server-licensing", CERTAIN, "session.licensing"),
     "server-flood": user("not-rdp", LIKELY, "negotiate.garbled"),
     "server-flood-tls": unknown("tls.failed"),
-    "server-trickle": unknown("negotiate.incomplete", slow=True),
-    "server-garbage": unknown("negotiate.incomplete", slow=True),
+    "server-trickle": it("server-silent", LIKELY, "negotiate.incomplete", slow=True),
+    "server-garbage": it("server-silent", LIKELY, "negotiate.incomplete", slow=True),
     "server-garbage-confirm": user("not-rdp", LIKELY, "negotiate.garbled"),
     "server-garbage-tls": unknown("tls.failed"),
     "server-garbage-nla": unknown("nla.garbled"),

@@ -104,7 +104,8 @@ async def _full_echo(context: Context, address: str) -> Echo | None:
 
 def judge(fact: MtuFact) -> tuple[Finding, ...]:
     if fact.silent:
-        if any(h.heard in (Heard.ANSWERED, Heard.ALERT) for h in fact.small):
+        # Every small answer has to arrive: a box that drops one kind of them is no matter of size.
+        if fact.small and all(h.heard in (Heard.ANSWERED, Heard.ALERT) for h in fact.small):
             return (problem("mtu.black-hole", arrived=max(h.flight for h in fact.small)),)
         return (info("mtu.small-lost-too"),)
     padded = fact.padded

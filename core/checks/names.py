@@ -115,6 +115,9 @@ async def probe(context: Context, *, port: int = PORT) -> NamesFact:
         reading = group.create_task(_hosts_lines(machine, host), name="hosts file")
         asking = group.create_task(_ask_servers(machine, host, port), name="name servers")
     system, servers = resolving.result(), asking.result()
+    own = host.removesuffix(".").lower()
+    exact = tuple(line for line in reading.result() if line.name.removesuffix(".").lower() == own)
+    longer = [line.name for line in reading.result() if line not in exact]
     addresses = system.addresses
     if system.failure is ResolveFailure.SILENT:
         addresses = next((server.addresses for server in servers or () if server.addresses), ())
@@ -122,8 +125,8 @@ async def probe(context: Context, *, port: int = PORT) -> NamesFact:
         name=host,
         addresses=addresses,
         system=system,
-        full=await _full_forms(machine, system, servers or ()),
-        hosts=reading.result(),
+        full=await _full_forms(machine, system, servers or (), longer),
+        hosts=exact,
         servers=servers,
     )
 
@@ -153,6 +156,7 @@ def _usable(settings: NameSettings) -> tuple[NameServer, ...]:
 
 
 async def _hosts_lines(machine: Machine, host: str) -> tuple[HostsLine, ...]:
+    """The lines for the name, and for longer forms of a short one."""
     try:
         lines = await machine.names.hosts()
     except (Denied, Unsupported):
@@ -205,17 +209,18 @@ async def _places(machine: Machine, settings: NameSettings) -> tuple[tuple[NameS
 
 
 async def _full_forms(
-    machine: Machine, system: Resolution, servers: Sequence[AskedServer]
+    machine: Machine, system: Resolution, servers: Sequence[AskedServer], in_hosts: Sequence[str]
 ) -> tuple[Resolution, ...]:
-    """Ask the system for the longer forms that a server knows: only its own yes helps the user."""
+    """Ask the system for the longer forms that the hosts file or a server knows: only its own yes helps the user."""
     if system.failure in (None, ResolveFailure.SILENT):
         return ()
-    known = dict.fromkeys(
+    by_servers = [
         answer.name
         for server in servers
         for answer in server.answers
         if answer.outcome is Outcome.FOUND and answer.name != system.name
-    )
+    ]
+    known = list(dict.fromkeys([*in_hosts, *by_servers]))[:MOST_SUFFIXES]
     return tuple(
         await asyncio.gather(*(machine.names.resolve(name, timeout=FULL_FORM_WAIT) for name in known))
     )

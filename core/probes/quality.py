@@ -75,17 +75,15 @@ async def echoes(context: Context, address: str) -> Sample | None:
 
     async def one(number: int) -> float | None:
         await asyncio.sleep(number * _ECHO_EVERY)
-        echo = await net.echo(ip_address(address), timeout=_ECHO_WAIT)
+        try:
+            echo = await net.echo(ip_address(address), timeout=_ECHO_WAIT)
+        except (Denied, Unsupported):
+            return None
         return echo.took_ms if echo.outcome is EchoOutcome.REPLY else None
 
-    try:
-        first = await net.echo(ip_address(address), timeout=_ECHO_WAIT)
-    except (Denied, Unsupported):
-        return None
-    if first.outcome is not EchoOutcome.REPLY:
-        return None
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(n), name=f"echo {n}") for n in range(ECHOES)]
     times = [t.result() for t in tasks]
     heard = [t for t in times if t is not None]
-    return summary(heard, sent=len(times), lost=len(times) - len(heard))
+    # One answer shows that echoes are answered here, and the others were lost; none shows nothing.
+    return summary(heard, sent=len(times), lost=len(times) - len(heard)) if heard else None

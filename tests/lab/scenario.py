@@ -19,7 +19,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         broken: what is done to the lab.
         target: what the user types.
         options: more words of the command line.
-        accept: other causes that are right too, and `why` says why they are: a client cannot tell them apart.
+        accept: other causes that are right too, or the families `fine` and `unknown`, and `why` says why they are: a
+            client cannot tell them apart.
             A `one-of-two` is right if it names the cause and one of these.
         unfelt: why the scenario counts although the real client gets through; empty if it fails as it should.
             For a healthy scenario, why the real client fails.

@@ -165,20 +165,20 @@ FAULTS = {
     "xrdp without TLS": Fault(
         lambda: xrdp(security_layer="rdp"),
         "server-security-layer-old",
-        CERTAIN,
+        LIKELY,
         "negotiate.standard-security-only",
     ),
     # Left without a certificate, it falls back to Standard RDP Security by itself.
     "xrdp fallen back": Fault(
         lambda: xrdp(keys=Keys.MISSING),
         "server-security-layer-old",
-        CERTAIN,
+        LIKELY,
         "negotiate.standard-security-only",
     ),
     "shadow without TLS": Fault(
         lambda: shadow(security="rdp"),
         "server-security-layer-old",
-        CERTAIN,
+        LIKELY,
         "negotiate.standard-security-only",
     ),
 }

@@ -55,8 +55,9 @@ def too_big(mtu: int | None) -> Echo:
         (replace(WHOLE, padded=hello(Heard.ENDED, how=How.FIN)), "mtu.ok", {"size": 1400}),
         (replace(WHOLE, padded=hello(Heard.NO_X224)), "mtu.ok", {"size": 1400}),
         (replace(DARK, small=(ALERT, RETRY)), "mtu.black-hole", {"arrived": 99}),
-        (replace(DARK, small=(ALERT, LOST)), "mtu.black-hole", {"arrived": 7}),
-        (replace(DARK, small=(LOST, RETRY)), "mtu.black-hole", {"arrived": 99}),
+        # A box that lets one kind of small answer through and not the other looks at more than sizes.
+        (replace(DARK, small=(ALERT, LOST)), "mtu.small-lost-too", {}),
+        (replace(DARK, small=(LOST, RETRY)), "mtu.small-lost-too", {}),
         (replace(DARK, small=(LOST, LOST)), "mtu.small-lost-too", {}),
         (replace(DARK, small=(LOST, hello(Heard.NO_X224))), "mtu.small-lost-too", {}),
         (replace(DARK, small=()), "mtu.small-lost-too", {}),

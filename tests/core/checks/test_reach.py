@@ -74,8 +74,13 @@ def test_every_outcome_has_a_word(outcome: Connect) -> None:
             ["reach.ok", "reach.ipv6-broken"],
         ),
         (
-            [attempt(Connect.CONNECTED), attempt(Connect.REFUSED, "192.0.2.6")],
+            [attempt(Connect.CONNECTED), attempt(Connect.UNREACHABLE, "192.0.2.6")],
             ["reach.ok", "reach.some-addresses-dead"],
+        ),
+        # A refusal came all the way: that way is open, only the listener is missing.
+        (
+            [attempt(Connect.REFUSED, V6), attempt(Connect.CONNECTED)],
+            ["reach.ok", "reach.some-addresses-refuse"],
         ),
         # A client that tries IPv4 first is not held up by IPv6.
         (
@@ -101,8 +106,9 @@ def test_what_is_told_of_dead_addresses() -> None:
     _, broken = judge(seen(attempt(Connect.SILENT, V6), attempt(Connect.CONNECTED)))
     assert (broken.state, broken.args) == (State.WARN, {"address": V6, "other": V4})
     dead = (attempt(Connect.CONNECTED), attempt(Connect.SILENT, "192.0.2.6"), attempt(Connect.REFUSED, V6))
-    _, some = judge(seen(*dead))
-    assert (some.state, some.args) == (State.WARN, {"dead": 2, "count": 3, "first": "192.0.2.6"})
+    _, some, refusing = judge(seen(*dead))
+    assert (some.state, some.args) == (State.WARN, {"dead": 1, "count": 3, "first": "192.0.2.6"})
+    assert (refusing.state, refusing.args) == (State.INFO, {"first": V6, "other": V4})
 
 
 @pytest.mark.parametrize(
@@ -143,7 +149,7 @@ def test_every_address_of_the_name_is_tried() -> None:
         ("127.0.0.1", Connect.CONNECTED),
     ]
     assert (tried.host, tried.port, tried.address) == ("pc.example", server.port, "127.0.0.1")
-    assert [found.id for found in row.findings] == ["reach.ok", "reach.ipv6-broken"]
+    assert [found.id for found in row.findings] == ["reach.ok", "reach.some-addresses-refuse"]
 
 
 def test_of_very_many_addresses_some_are_enough() -> None:

@@ -167,4 +167,4 @@ class FadingNet(FakeNet):
 def test_echoes_that_are_lost() -> None:
     found = ping(FadingNet(answers=6))
     assert found is not None
-    assert (found.sent, found.lost, found.median) == (ECHOES, ECHOES - 5, 5.0)
+    assert (found.sent, found.lost, found.median) == (ECHOES, ECHOES - 6, 5.0)
