@@ -55,6 +55,8 @@ KNOWS_OTHER = server("192.0.2.54", FOUND, "10.0.0.99")
 KNOWS_V6 = server("192.0.2.54", FOUND, "fd00::5")
 KNOWS_NOT = server("192.0.2.55", NXDOMAIN)
 HAS_NO_ADDRESS = server("192.0.2.56", NODATA)
+SENDS_HERE = server("192.0.2.53", FOUND, "0.0.0.0")
+KEPT_IN = server("192.0.2.53", Outcome.BLOCKED_HERE)
 MUTE = server("192.0.2.57", SILENT)
 BROKEN = server("192.0.2.58", SERVFAIL)
 STRICT = server("192.0.2.59", REFUSED)
@@ -81,6 +83,13 @@ OVERRIDE = [*OK, "names.hosts-override"]
         # Nobody but the neighbours knows it (LLMNR, mDNS).
         (works(KNOWS_NOT), OK),
         (works(KNOWS, BROKEN), OK),
+        # A name service that sends a name back to this computer: a blocked name, or a wrong record.
+        (works(SENDS_HERE, addresses=("0.0.0.0",)), [*OK, "names.points-here"]),
+        (
+            works(SENDS_HERE, server("192.0.2.54", FOUND, "127.0.0.1")),
+            [*DISAGREE, "names.points-here"],
+        ),
+        (works(SENDS_HERE, KNOWS), DISAGREE),
         # --- servers
         (works(KNOWS, KNOWS_OTHER), DISAGREE),
         (works(KNOWS, KNOWS_NOT), DISAGREE),
@@ -305,6 +314,26 @@ def test_the_full_form_is_confirmed_by_the_system() -> None:
         ("names.one-server-silent", {"server": TWO}),
     ]
     assert here.asked == ["pc", "pc.corp.example"] * 2
+
+
+def test_a_longer_form_in_the_hosts_file_counts_too() -> None:
+    hosts = [HostsLine("10.0.0.5", "PC.corp.example", 3)]
+    here = names({"PC.corp.example": ("10.0.0.5",)}, hosts=hosts, servers=[NameServer(address=ONE)])
+    row, _ = probed("pc", knows({}), machine_names=here)
+    assert (row.findings[0].id, row.findings[0].args["full"]) == ("names.full-form-works", "PC.corp.example")
+    assert fact(row).hosts == (), "a line for another name decides nothing about this one"
+
+
+@pytest.mark.parametrize(
+    ("servers", "finding"),
+    [
+        ((KEPT_IN,), "names.blocked-here"),
+        ((KEPT_IN, MUTE), "names.server-silent"),
+        ((KEPT_IN, KNOWS_NOT), "names.not-found"),
+    ],
+)
+def test_a_question_that_this_computer_keeps_in(servers: tuple[AskedServer, ...], finding: str) -> None:
+    assert judge(fails(*servers, failure=ResolveFailure.TRY_AGAIN))[0].id == finding
 
 
 def test_only_the_server_behind_the_vpn_knows() -> None:

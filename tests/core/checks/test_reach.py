@@ -39,6 +39,9 @@ def seen(*attempts: Attempt) -> ReachFact:
     [
         (attempt(Connect.CONNECTED), "reach.ok", {"ms": 12.3}),
         (attempt(Connect.REFUSED), "reach.refused", {"ms": 12.3}),
+        (attempt(Connect.REFUSED, icmp_from=V4, code=3), "reach.refused", {"ms": 12.3}),
+        # "Port unreachable" by somebody else than the host.
+        (attempt(Connect.REFUSED, icmp_from=ROUTER, code=3), "reach.prohibited", {"sender": ROUTER}),
         (attempt(Connect.SILENT, took_ms=3500.4), "reach.silent", {"seconds": 3.5}),
         # Without anyone else's word it is our own system's: nobody answered ARP.
         (attempt(Connect.UNREACHABLE), "reach.no-neighbour", {}),

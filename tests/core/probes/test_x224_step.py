@@ -185,3 +185,15 @@ def test_a_routing_token_takes_the_place_of_the_cookie() -> None:
     _, server = ask(says(NLA), routing_token=b"tsv://MS Terminal Services Plugin.1.Farm")
     assert b"mstshash" not in server.peers[0].received
     assert b"\x00tsv://MS Terminal Services Plugin.1.Farm\r\n\x01\x00\x08\x00" in server.peers[0].received
+
+
+def test_what_follows_the_answer_is_left_for_the_next_step() -> None:
+    """xrdp with a key that does not fit says goodbye right behind its confirm: that is heard in TLS, in plaintext."""
+    goodbye = bytes.fromhex("03000009 02f080 2180")
+
+    async def go() -> bytes:
+        async with listening(says(NLA + goodbye)) as server, connected(server.port) as connection:
+            await negotiate(connection)
+            return await connection.receive(until=asyncio.get_running_loop().time() + 1)
+
+    assert run(go()) == goodbye

@@ -274,3 +274,8 @@ def test_reader_survives_any_stream(chunks):
 def test_only_data_tpdus_are_unwrapped(tpdu):
     with pytest.raises(WireError, match=r"no X\.224 Data TPDU"):
         unwrap_data(tpdu)
+
+
+def test_an_x224_disconnect_request_is_a_no() -> None:
+    """LI 6, DR, two references, reason 128 + 0: normal disconnect (X.224 13.5)."""
+    assert parse_answer(bytes.fromhex("0300000b 06 80 0000 1234 80")) == Disconnect(0x80)
