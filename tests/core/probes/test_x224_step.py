@@ -188,7 +188,7 @@ def test_a_routing_token_takes_the_place_of_the_cookie() -> None:
 
 
 def test_what_follows_the_answer_is_left_for_the_next_step() -> None:
-    """xrdp with a key that does not fit says goodbye right behind its confirm: that is heard in TLS, in plaintext."""
+    """A real xrdp with a key that does not fit says goodbye right behind its confirm: that is heard in TLS, in plaintext."""
     goodbye = bytes.fromhex("03000009 02f080 2180")
 
     async def go() -> bytes:
