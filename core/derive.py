@@ -110,6 +110,9 @@ def _other_machine(rows: Mapping[str, Row], _error: PastedError | None) -> tuple
     disputed = any(f.id in _DISPUTED for f in rows[names.CHECK.id].findings)
     if domain and domain != own_domain and (own_domain or not disputed):
         return ()
+    # Somebody wrote this name into the hosts file, and nobody knows it otherwise: that is on purpose.
+    if resolved.hosts and not disputed:
+        return ()
     if cert is not None and any(certificate.matches(name, typed) for name in cert.names):
         return ()
     return (warn("names.other-machine", typed=answer.host, computer=challenge.computer),)

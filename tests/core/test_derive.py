@@ -12,6 +12,7 @@ from core.check import Check
 from core.checks import certificate, names, nla, reach
 from core.derive import KERBEROS_TOLERANCE_S, derive
 from core.model import Arg, Row, State, Why
+from core.ports import HostsLine
 from core.probes.dialer import Attempt, Connect
 from core.wire.error_text import PastedError
 from tests.support.runs import NOW, certificate_fact, names_fact, nla_fact, not_measured, row
@@ -260,6 +261,12 @@ def test_a_machine_without_a_domain_may_be_called_anything_until_somebody_disagr
     second = replace(first, address="192.0.2.2", answers=(elsewhere,))
     resolved = replace(resolved, servers=(first, second) if disputed else (first,))
     assert (OTHER in said("pc-anna.corp.example", cert=FARM, challenge=BERTA, resolved=resolved)) is other
+
+
+def test_a_name_of_the_hosts_file_alone_is_on_purpose() -> None:
+    by_hosts = replace(names_fact("office"), hosts=(HostsLine("192.0.2.5", "office", 1),), servers=())
+    assert OTHER in said("office", cert=FARM, challenge=BERTA)
+    assert OTHER not in said("office", cert=FARM, challenge=BERTA, resolved=by_hosts)
 
 
 def test_an_alias_is_another_name_on_purpose() -> None:
