@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ class Frozen(Server, frozen=True, kw_only=True):
     port: int = PORT
 
     def apply(self, lab: "Lab") -> None:
+        if sys.platform == "win32":
+            raise lab.error("a lab needs Linux")
         server = lab.stack.enter_context(servers.xrdp(place=lab.server_place(self.port)))
         os.killpg(server.pid, signal.SIGSTOP)
         lab.stack.callback(os.killpg, server.pid, signal.SIGCONT)  # or it could not hear that it is to end
