@@ -18,14 +18,12 @@ from core.model import Finding
 from core.ports import (
     Denied,
     HostsLine,
-    LinkKind,
     Machine,
-    NameServer,
-    NameSettings,
     Resolution,
     ResolveFailure,
     Unsupported,
 )
+from core.probes.name_servers import places, usable
 from core.probes.names import PORT, Answer, Outcome, ask_all, can_be_asked, is_loopback, literal
 
 SYSTEM_WAIT: Final = 4.0  # seconds; two name servers that Windows tries one after the other fit in
@@ -131,30 +129,6 @@ async def probe(context: Context, *, port: int = PORT) -> NamesFact:
     )
 
 
-async def name_servers(machine: Machine, settings: NameSettings) -> tuple[NameServer, ...]:
-    """The configured name servers, each with its interface: the one it belongs to, else the one on the way to it.
-
-    Raises:
-        Denied, Unsupported: the system does not tell the way.
-    """
-    servers: list[NameServer] = []
-    for server in _usable(settings):
-        interface = server.interface
-        if interface is None:
-            interface = (await machine.net.best_route(ipaddress.ip_address(server.address))).interface
-        servers.append(replace(server, interface=interface))
-    return tuple(servers)
-
-
-def _usable(settings: NameSettings) -> tuple[NameServer, ...]:
-    def usable(server: NameServer) -> bool:
-        address = literal(server.address)
-        # Windows lists fec0:0:0:ffff::1 to 3 where nobody has configured a server for IPv6 (RFC 3879 ended their use).
-        return address is not None and not (address.version == 6 and address.is_site_local)
-
-    return tuple(server for server in settings.servers if usable(server))
-
-
 async def _hosts_lines(machine: Machine, host: str) -> tuple[HostsLine, ...]:
     """The lines for the name, and for longer forms of a short one."""
     try:
@@ -175,7 +149,7 @@ async def _ask_servers(machine: Machine, host: str, port: int) -> tuple[AskedSer
         settings = await machine.names.settings()
     except (Denied, Unsupported):
         return None
-    settings = replace(settings, servers=_usable(settings)[:MOST_SERVERS])
+    settings = replace(settings, servers=usable(settings)[:MOST_SERVERS])
     forms = [host]
     if "." not in host:
         forms += [f"{host}.{suffix.strip('.')}" for suffix in settings.search[:MOST_SUFFIXES]]
@@ -185,7 +159,7 @@ async def _ask_servers(machine: Machine, host: str, port: int) -> tuple[AskedSer
     addresses = tuple({server.address: None for server in settings.servers})
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(ask_all(addresses, forms, port=port), name="every name server")
-        placing = group.create_task(_places(machine, settings), name="interfaces of name servers")
+        placing = group.create_task(places(machine, settings), name="interfaces of name servers")
     servers, vpns = placing.result()
     return tuple(
         AskedServer(
@@ -196,16 +170,6 @@ async def _ask_servers(machine: Machine, host: str, port: int) -> tuple[AskedSer
         )
         for server in servers
     )
-
-
-async def _places(machine: Machine, settings: NameSettings) -> tuple[tuple[NameServer, ...], frozenset[str]]:
-    """The servers with their interfaces, and which interfaces are VPNs; as far as the system tells."""
-    try:
-        interfaces = await machine.net.interfaces()
-        servers = await name_servers(machine, settings)
-    except (Denied, Unsupported):
-        return settings.servers, frozenset()
-    return servers, frozenset(interface.name for interface in interfaces if interface.kind is LinkKind.VPN)
 
 
 async def _full_forms(

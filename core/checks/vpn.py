@@ -9,6 +9,7 @@ from core.check import Check, Context, Group, Skip, info, ok, warn
 from core.checks import names
 from core.model import Finding
 from core.ports import Denied, IpNetwork, LinkKind, NameServer, Unsupported
+from core.probes.name_servers import name_servers
 from core.probes.names import is_loopback
 
 MOST_ADDRESSES: Final = 8  # of one name
@@ -81,7 +82,7 @@ async def _name_servers(context: Context) -> tuple[NameServer, ...]:
         settings = await context.machine.names.settings()
     except (Denied, Unsupported):
         return ()
-    return await names.name_servers(context.machine, settings)
+    return await name_servers(context.machine, settings)
 
 
 def judge(fact: VpnFact) -> tuple[Finding, ...]:
