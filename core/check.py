@@ -92,7 +92,6 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     shared: Shared
     rows: Mapping[str, Row]
     attempt: int = 1
-    error: tuple[int, int | None] | None = None
 
     def fact(self, check: "Check[F]") -> F | None:
         """What the probe of an earlier check brought home; None if it brought nothing. Name the check in `needs`."""

@@ -60,14 +60,12 @@ async def run_checks(
     emit: Emit,
     *,
     dialer: Dialer,
-    error: tuple[int, int | None] | None = None,
     time_limit: float = HARD_STOP,
 ) -> tuple[Row, ...]:
     """Run the plan and return its rows in the order of the plan.
 
     Args:
         emit: gets every event, on the loop's thread; RunDone comes last and exactly once.
-        error: what the user pasted, as (code, extended code).
         time_limit: seconds for everything; checks that are unfinished then say "not checked: stopped".
 
     Raises:
@@ -94,9 +92,7 @@ async def run_checks(
     try:
         async with asyncio.timeout(time_limit), asyncio.TaskGroup() as measurements:
             shared = Shared(measurements)
-            context = Context(
-                machine=machine, target=target, dialer=dialer, shared=shared, rows=rows, error=error
-            )
+            context = Context(machine=machine, target=target, dialer=dialer, shared=shared, rows=rows)
             async with asyncio.TaskGroup() as group:
                 for check in plan.checks:
                     group.create_task(one(check, context), name=check.id)

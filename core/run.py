@@ -65,7 +65,6 @@ async def check(
         target,
         emit,
         dialer=dialer,
-        error=(error.code, error.extended) if error else None,
         time_limit=options.time_limit,
     )
     return conclude(
